@@ -1,0 +1,10 @@
+#pragma once
+
+#include <napi.h>
+
+namespace hostbrick {
+
+/** deviceFacts, flushDevice, heldExclusively, readFirstBlock: each (lane, path) */
+void export_block(Napi::Env env, Napi::Object exports);
+
+}  // namespace hostbrick

@@ -1,0 +1,31 @@
+#include "core/call.h"
+
+#include <cerrno>
+
+namespace hostbrick {
+
+Napi::Error to_javascript(Napi::Env env, const SystemError& failure) {
+  auto error = Napi::Error::New(env, failure.what());
+  error.Set("errno", Napi::Number::New(env, -failure.error()));
+  error.Set("syscall", Napi::String::New(env, failure.operation()));
+  error.Set("path", Napi::String::New(env, failure.path()));
+  if (!failure.detail().empty()) error.Set("detail", Napi::String::New(env, failure.detail()));
+  return error;
+}
+
+Napi::Object call_object(Napi::Env env, const std::shared_ptr<PendingCall>& call, const std::shared_ptr<Job>& job) {
+  auto object = Napi::Object::New(env);
+  object.Set("result", call->deferred().Promise());
+  object.Set("abandon", Napi::Function::New(
+                            env,
+                            [call, job](const Napi::CallbackInfo& info) {
+                              if (!call->settle(info.Env())) return;
+                              Lanes::shared().abandon(job);
+                              const SystemError abandoned(ECANCELED, "abandon");
+                              call->deferred().Reject(to_javascript(info.Env(), abandoned).Value());
+                            },
+                            "abandon"));
+  return object;
+}
+
+}  // namespace hostbrick

@@ -1,0 +1,52 @@
+#include "core/mailbox.h"
+
+#include <utility>
+
+namespace hostbrick {
+
+std::shared_ptr<Mailbox> Mailbox::of(Napi::Env env) {
+  using Slot = std::shared_ptr<Mailbox>;
+  if (auto* const existing = env.GetInstanceData<Slot>()) return *existing;
+
+  auto mailbox = std::make_shared<Mailbox>();
+  // The queue's finalizer runs while the environment is torn down, before Node frees the queue: closing under the
+  // mutex there means that no thread can be inside post() with a queue that has gone.
+  mailbox->queue_ = Queue::New(env, "hostbrick", 0, 1, mailbox.get(), [mailbox](Napi::Env, void*, Mailbox*) {
+    const std::lock_guard lock(mailbox->mutex_);
+    mailbox->closed_ = true;
+  });
+  mailbox->queue_.Unref(env);
+  env.SetInstanceData(new Slot(mailbox));
+  return mailbox;
+}
+
+void Mailbox::post(Message message) {
+  auto owned = std::make_unique<Message>(std::move(message));
+  const std::lock_guard lock(mutex_);
+  if (closed_) return;
+  if (queue_.NonBlockingCall(owned.get()) == napi_ok) {
+    (void)owned.release();
+  } else {
+    closed_ = true;
+  }
+}
+
+bool Mailbox::closed() {
+  const std::lock_guard lock(mutex_);
+  return closed_;
+}
+
+void Mailbox::hold(Napi::Env env) {
+  if (holders_++ == 0) queue_.Ref(env);
+}
+
+void Mailbox::release(Napi::Env env) {
+  if (--holders_ == 0) queue_.Unref(env);
+}
+
+void Mailbox::deliver(Napi::Env env, Napi::Function, Mailbox*, Message* message) {
+  const std::unique_ptr<Message> owned(message);
+  if (env != nullptr) (*owned)(env);
+}
+
+}  // namespace hostbrick

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <napi.h>
+
+#include <functional>
+#include <memory>
+#include <mutex>
+
+namespace hostbrick {
+
+/**
+ * Brings messages from any thread to one JavaScript environment (the main thread's or a worker's), for as long as that
+ * lives. Threads share it; the environment's end closes it, whoever still holds it.
+ */
+class Mailbox {
+ public:
+  using Message = std::function<void(Napi::Env)>;
+
+  /** The environment's own mailbox. */
+  static std::shared_ptr<Mailbox> of(Napi::Env env);
+
+  /** From any thread. The message is dropped, unread, when the environment has gone. */
+  void post(Message message);
+
+  /** From any thread: whether nobody is there to read any more. */
+  [[nodiscard]] bool closed();
+
+  /** On the environment's thread: while held, the mailbox keeps its event loop alive. */
+  void hold(Napi::Env env);
+  void release(Napi::Env env);
+
+ private:
+  static void deliver(Napi::Env env, Napi::Function callback, Mailbox* mailbox, Message* message);
+  using Queue = Napi::TypedThreadSafeFunction<Mailbox, Message, deliver>;
+
+  std::mutex mutex_;
+  Queue queue_;
+  bool closed_ = false;
+  std::size_t holders_ = 0;
+};
+
+}  // namespace hostbrick

@@ -1,0 +1,65 @@
+#include "process/binding.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/call.h"
+#include "process/file_lock.h"
+#include "process/spawn.h"
+
+namespace hostbrick {
+
+namespace {
+
+std::vector<std::string> to_texts(const Napi::Value& value) {
+  const auto list = value.As<Napi::Array>();
+  std::vector<std::string> texts;
+  for (std::uint32_t i = 0; i < list.Length(); ++i) texts.push_back(list.Get(i).As<Napi::String>());
+  return texts;
+}
+
+Napi::Value to_object(Napi::Env env, const Ending& ending) {
+  auto object = Napi::Object::New(env);
+  object.Set("code", ending.code);
+  object.Set("signal", ending.signal);
+  object.Set("output", ending.output);
+  object.Set("error", ending.error);
+  return object;
+}
+
+// Every program waits on a lane of its own.
+Napi::Value run(const Napi::CallbackInfo& info) {
+  const auto description = info[0].As<Napi::Object>();
+  const auto interrupt = std::make_shared<Event>();
+  Program program{to_texts(description.Get("arguments")), to_texts(description.Get("environment")),
+                  description.Get("input").As<Napi::String>()};
+  const auto lane = "program:" + std::to_string(interrupt->descriptor());
+  return start_call(
+      info.Env(), lane, [program = std::move(program), interrupt] { return run_program(program, *interrupt); },
+      to_object, [interrupt] { interrupt->set(); });
+}
+
+// Resolves to the function that gives the lock back; garbage collection does so too.
+Napi::Value lock(const Napi::CallbackInfo& info) {
+  bool lossless = true;
+  const auto offset = info[2].As<Napi::BigInt>().Int64Value(&lossless);
+  return start_call(
+      info.Env(), info[0].As<Napi::String>(),
+      [path = info[1].As<Napi::String>().Utf8Value(), offset] {
+        return std::make_shared<FileDescriptor>(lock_byte(path, offset));
+      },
+      [](Napi::Env env, const std::shared_ptr<FileDescriptor>& held) {
+        return Napi::Function::New(env, [held](const Napi::CallbackInfo&) { held->close(); }, "release");
+      });
+}
+
+}  // namespace
+
+void export_process(Napi::Env env, Napi::Object exports) {
+  exports.Set("runProgram", Napi::Function::New(env, run, "runProgram"));
+  exports.Set("lockByte", Napi::Function::New(env, lock, "lockByte"));
+}
+
+}  // namespace hostbrick

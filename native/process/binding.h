@@ -1,0 +1,10 @@
+#pragma once
+
+#include <napi.h>
+
+namespace hostbrick {
+
+/** runProgram({ arguments, environment, input }), lockByte(lane, path, offset) */
+void export_process(Napi::Env env, Napi::Object exports);
+
+}  // namespace hostbrick

@@ -1,0 +1,49 @@
+#include "scsi/binding.h"
+
+#include <chrono>
+#include <string>
+#include <utility>
+
+#include "core/call.h"
+#include "scsi/command.h"
+
+namespace hostbrick {
+
+namespace {
+
+Napi::Value to_buffer(Napi::Env env, const Bytes& bytes) {
+  return Napi::Buffer<std::uint8_t>::Copy(env, bytes.data(), bytes.size());
+}
+
+std::chrono::milliseconds to_timeout(const Napi::Value& value) {
+  return std::chrono::milliseconds(value.As<Napi::Number>().Int64Value());
+}
+
+Napi::Value page(const Napi::CallbackInfo& info) {
+  return start_call(
+      info.Env(), info[0].As<Napi::String>(),
+      [device = info[1].As<Napi::String>().Utf8Value(), number = info[2].As<Napi::Number>().Uint32Value(),
+       timeout = to_timeout(info[3])] { return inquire_page(device, static_cast<std::uint8_t>(number), timeout); },
+      to_buffer);
+}
+
+template <Bytes (*Command)(const std::string&, std::chrono::milliseconds)>
+Napi::Value ask(const Napi::CallbackInfo& info) {
+  return start_call(
+      info.Env(), info[0].As<Napi::String>(),
+      [device = info[1].As<Napi::String>().Utf8Value(), timeout = to_timeout(info[2])] {
+        return Command(device, timeout);
+      },
+      to_buffer);
+}
+
+}  // namespace
+
+void export_scsi(Napi::Env env, Napi::Object exports) {
+  exports.Set("inquirePage", Napi::Function::New(env, page, "inquirePage"));
+  exports.Set("inquire", Napi::Function::New(env, ask<inquire>, "inquire"));
+  exports.Set("reportLuns", Napi::Function::New(env, ask<report_luns>, "reportLuns"));
+  exports.Set("readCapacity", Napi::Function::New(env, ask<read_capacity>, "readCapacity"));
+}
+
+}  // namespace hostbrick

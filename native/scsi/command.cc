@@ -1,0 +1,100 @@
+#include "scsi/command.h"
+
+#include <fcntl.h>
+#include <scsi/sg.h>
+#include <sys/ioctl.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <span>
+
+#include "core/file_descriptor.h"
+#include "core/system_error.h"
+
+namespace hostbrick {
+
+namespace {
+
+constexpr std::uint8_t inquiry_code = 0x12;
+constexpr std::uint8_t service_action_in_16_code = 0x9e;
+constexpr std::uint8_t read_capacity_16_action = 0x10;
+constexpr std::uint8_t report_luns_code = 0xa0;
+
+template <std::size_t Size>
+void put_big_endian(std::span<std::uint8_t, Size> field, std::uint32_t value) {
+  for (auto i = field.size(); i-- > 0; value >>= 8) field[i] = static_cast<std::uint8_t>(value);
+}
+
+// Sense data, fixed (70h, 71h) or descriptor (72h, 73h) format: SPC-5 4.4.
+std::string describe(const sg_io_hdr_t& header, std::span<const std::uint8_t> sense) {
+  std::array<char, 96> text{};
+  auto length = std::snprintf(text.data(), text.size(), "status 0x%02x, host 0x%02x, driver 0x%02x", header.status,
+                              header.host_status, header.driver_status);
+  if (header.sb_len_wr >= 8) {
+    const bool fixed = (sense[0] & 0x7eU) == 0x70;
+    const auto key = static_cast<unsigned>(sense[fixed ? 2 : 1] & 0x0fU);
+    const auto code = fixed ? (header.sb_len_wr >= 14 ? sense[12] : 0) : sense[2];
+    const auto qualifier = fixed ? (header.sb_len_wr >= 14 ? sense[13] : 0) : sense[3];
+    length += std::snprintf(text.data() + length, text.size() - static_cast<std::size_t>(length),
+                            ", sense %x/%02x/%02x", key, static_cast<unsigned>(code), static_cast<unsigned>(qualifier));
+  }
+  return {text.data(), static_cast<std::size_t>(length)};
+}
+
+Bytes command(const std::string& path, std::span<std::uint8_t> block, std::size_t allocation,
+              std::chrono::milliseconds timeout) {
+  const auto device = open_path(path, O_RDONLY | O_NONBLOCK);
+  Bytes answer(allocation);
+  std::array<std::uint8_t, 64> sense{};
+  sg_io_hdr_t header{};
+  header.interface_id = 'S';
+  header.dxfer_direction = SG_DXFER_FROM_DEV;
+  header.cmd_len = static_cast<unsigned char>(block.size());
+  header.cmdp = block.data();
+  header.dxfer_len = static_cast<unsigned>(answer.size());
+  header.dxferp = answer.data();
+  header.mx_sb_len = static_cast<unsigned char>(sense.size());
+  header.sbp = sense.data();
+  header.timeout = static_cast<unsigned>(timeout.count());
+  if (::ioctl(device.get(), SG_IO, &header) < 0) throw SystemError(errno, "SG_IO", path);
+  if ((header.info & SG_INFO_OK_MASK) != SG_INFO_OK) throw SystemError(EIO, "SG_IO", path, describe(header, sense));
+  const auto missing = header.resid > 0 ? static_cast<std::size_t>(header.resid) : 0;
+  answer.resize(missing < answer.size() ? answer.size() - missing : 0);
+  return answer;
+}
+
+Bytes inquiry(const std::string& device, bool page, std::uint8_t code, std::uint16_t allocation,
+              std::chrono::milliseconds timeout) {
+  std::array<std::uint8_t, 6> block{inquiry_code, static_cast<std::uint8_t>(page ? 1 : 0), code};
+  put_big_endian(std::span(block).subspan<3, 2>(), allocation);
+  return command(device, block, allocation, timeout);
+}
+
+}  // namespace
+
+Bytes inquire_page(const std::string& device, std::uint8_t page, std::chrono::milliseconds timeout) {
+  return inquiry(device, true, page, 4096, timeout);
+}
+
+Bytes inquire(const std::string& device, std::chrono::milliseconds timeout) {
+  // 96 bytes: what every device answers; some old ones fail on more than 255.
+  return inquiry(device, false, 0, 96, timeout);
+}
+
+Bytes report_luns(const std::string& device, std::chrono::milliseconds timeout) {
+  // Room for 8191 units: half of what a flat address space holds and more than any array maps to one host.
+  constexpr std::uint32_t allocation = 65536;
+  std::array<std::uint8_t, 12> block{report_luns_code};
+  put_big_endian(std::span(block).subspan<6, 4>(), allocation);
+  return command(device, block, allocation, timeout);
+}
+
+Bytes read_capacity(const std::string& device, std::chrono::milliseconds timeout) {
+  std::array<std::uint8_t, 16> block{service_action_in_16_code, read_capacity_16_action};
+  constexpr std::uint32_t allocation = 32;
+  put_big_endian(std::span(block).subspan<10, 4>(), allocation);
+  return command(device, block, allocation, timeout);
+}
+
+}  // namespace hostbrick

@@ -1,0 +1,55 @@
+#include "sysfs/attribute.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "core/file_descriptor.h"
+#include "core/system_error.h"
+
+namespace hostbrick {
+
+namespace {
+
+// One page is what the kernel gives for any text attribute; only binary ones such as VPD pages need a second read.
+constexpr std::size_t chunk = 4096;
+constexpr std::size_t limit = std::size_t{1} << 20;
+
+}  // namespace
+
+int read_attribute_at(int directory, const char* path, std::string& value) {
+  const FileDescriptor file(::openat(directory, path, O_RDONLY | O_CLOEXEC));
+  if (!file) return errno;
+  value.clear();
+  for (;;) {
+    const auto filled = value.size();
+    if (filled + chunk > limit) return EFBIG;
+    value.resize(filled + chunk);
+    const auto got = ::read(file.get(), value.data() + filled, chunk);
+    if (got < 0) {
+      if (errno == EINTR) {
+        value.resize(filled);
+        continue;
+      }
+      return errno;
+    }
+    value.resize(filled + static_cast<std::size_t>(got));
+    if (static_cast<std::size_t>(got) < chunk) return 0;
+  }
+}
+
+std::string read_attribute(const std::string& path) {
+  std::string value;
+  if (const auto error = read_attribute_at(AT_FDCWD, path.c_str(), value)) throw SystemError(error, "read", path);
+  return value;
+}
+
+void write_attribute(const std::string& path, std::string_view value) {
+  const auto file = open_path(path, O_WRONLY);
+  const auto written = ::write(file.get(), value.data(), value.size());
+  if (written < 0) throw SystemError(errno, "write", path);
+  if (static_cast<std::size_t>(written) != value.size()) throw SystemError(EIO, "write", path, "short write");
+}
+
+}  // namespace hostbrick

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace hostbrick {
+
+/** Everything that the file at `path` holds. For attributes and small state files: at most 1 MiB, else EFBIG. */
+std::string read_attribute(const std::string& path);
+
+/** Writes `value` in a single write(2), as sysfs attributes want it. Returns when the kernel has carried it out. */
+void write_attribute(const std::string& path, std::string_view value);
+
+/**
+ * Reads what `directory` (a descriptor, or AT_FDCWD) names `path` into `value`; returns 0 or errno.
+ * For the bulk walk, where a missing attribute is an answer and not an exception.
+ */
+int read_attribute_at(int directory, const char* path, std::string& value);
+
+}  // namespace hostbrick

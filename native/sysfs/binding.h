@@ -1,0 +1,10 @@
+#pragma once
+
+#include <napi.h>
+
+namespace hostbrick {
+
+/** readFile(lane, path), writeAttribute(lane, path, value), walk(lane, root, folders) */
+void export_sysfs(Napi::Env env, Napi::Object exports);
+
+}  // namespace hostbrick

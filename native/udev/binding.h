@@ -1,0 +1,10 @@
+#pragma once
+
+#include <napi.h>
+
+namespace hostbrick {
+
+/** openMonitor(group, receive) */
+void export_udev(Napi::Env env, Napi::Object exports);
+
+}  // namespace hostbrick
