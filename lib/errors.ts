@@ -1,3 +1,5 @@
+import { inspect } from 'node:util'
+
 /**
  * What can go wrong, by its stable code: what it means, and whether the same call can succeed later without anybody
  * changing its arguments.
@@ -25,6 +27,8 @@ export const errorCodes = {
   IDENTITY_MISMATCH: { retryable: false },
   /** The device is mounted, held by another device or open exclusively. It was left alone. */
   DEVICE_IN_USE: { retryable: true },
+  /** Another program holds a lock that this call needs. */
+  BUSY: { retryable: true },
   /** The device's data could not be written out; without `force` nothing was removed. */
   FLUSH_FAILED: { retryable: true },
   /** The volume is smaller than the call expects. */
@@ -69,7 +73,7 @@ export class BrickError extends Error {
 
 /** An argument is not what it should be: names the field and shows the value, which must not be a secret. */
 export function invalid(field: string, expected: string, value: unknown): BrickError {
-  const shown = JSON.stringify(value) ?? String(value)
+  const shown = inspect(value)
   return new BrickError('INVALID_ARGUMENT', `${field}: expected ${expected}, got ${shown}`, {
     details: { field, value: shown },
   })

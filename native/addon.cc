@@ -2,6 +2,7 @@
 
 #include "block/binding.h"
 #include "core/lanes.h"
+#include "files/binding.h"
 #include "network/binding.h"
 #include "process/binding.h"
 #include "scsi/binding.h"
@@ -23,6 +24,7 @@ Napi::Value lane_statistics(const Napi::CallbackInfo& info) {
 
 Napi::Object export_all(Napi::Env env, Napi::Object exports) {
   hostbrick::export_block(env, exports);
+  hostbrick::export_files(env, exports);
   hostbrick::export_network(env, exports);
   hostbrick::export_process(env, exports);
   hostbrick::export_scsi(env, exports);

@@ -4,17 +4,12 @@
 #include <vector>
 
 #include "core/call.h"
+#include "core/convert.h"
 #include "network/resolve.h"
 
 namespace hostbrick {
 
 namespace {
-
-Napi::Value to_array(Napi::Env env, const std::vector<std::string>& texts) {
-  auto array = Napi::Array::New(env, texts.size());
-  for (std::uint32_t i = 0; i < array.Length(); ++i) array.Set(i, texts[i]);
-  return array;
-}
 
 Napi::Value resolve(const Napi::CallbackInfo& info) {
   const auto host = info[0].As<Napi::String>().Utf8Value();

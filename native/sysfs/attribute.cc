@@ -7,6 +7,7 @@
 
 #include "core/file_descriptor.h"
 #include "core/system_error.h"
+#include "sysfs/directory.h"
 
 namespace hostbrick {
 
@@ -43,6 +44,15 @@ std::string read_attribute(const std::string& path) {
   std::string value;
   if (const auto error = read_attribute_at(AT_FDCWD, path.c_str(), value)) throw SystemError(error, "read", path);
   return value;
+}
+
+std::vector<std::string> list_directory(const std::string& path) {
+  const auto directory = open_directory(AT_FDCWD, path.c_str());
+  if (!directory) throw SystemError(errno, "opendir", path);
+  std::vector<std::string> names;
+  while (const auto* const entry = next_entry(directory)) names.emplace_back(entry->d_name);
+  if (errno != 0) throw SystemError(errno, "readdir", path);
+  return names;
 }
 
 void write_attribute(const std::string& path, std::string_view value) {

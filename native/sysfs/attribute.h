@@ -2,11 +2,15 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace hostbrick {
 
 /** Everything that the file at `path` holds. For attributes and small state files: at most 1 MiB, else EFBIG. */
 std::string read_attribute(const std::string& path);
+
+/** The names in a directory, without "." and "..". */
+std::vector<std::string> list_directory(const std::string& path);
 
 /** Writes `value` in a single write(2), as sysfs attributes want it. Returns when the kernel has carried it out. */
 void write_attribute(const std::string& path, std::string_view value);

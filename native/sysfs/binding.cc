@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/call.h"
+#include "core/convert.h"
 #include "sysfs/attribute.h"
 #include "sysfs/walk.h"
 
@@ -24,6 +25,12 @@ Napi::Value read_file(const Napi::CallbackInfo& info) {
   return start_call(
       info.Env(), info[0].As<Napi::String>(),
       [path = info[1].As<Napi::String>().Utf8Value()] { return read_attribute(path); }, to_buffer);
+}
+
+Napi::Value list(const Napi::CallbackInfo& info) {
+  return start_call(
+      info.Env(), info[0].As<Napi::String>(),
+      [path = info[1].As<Napi::String>().Utf8Value()] { return list_directory(path); }, to_array);
 }
 
 Napi::Value write_value(const Napi::CallbackInfo& info) {
@@ -63,6 +70,7 @@ Napi::Value walk_folders(const Napi::CallbackInfo& info) {
 
 void export_sysfs(Napi::Env env, Napi::Object exports) {
   exports.Set("readFile", Napi::Function::New(env, read_file, "readFile"));
+  exports.Set("listDirectory", Napi::Function::New(env, list, "listDirectory"));
   exports.Set("writeAttribute", Napi::Function::New(env, write_value, "writeAttribute"));
   exports.Set("walk", Napi::Function::New(env, walk_folders, "walk"));
 }

@@ -4,7 +4,7 @@
 
 namespace hostbrick {
 
-/** readFile(lane, path), writeAttribute(lane, path, value), walk(lane, root, folders) */
+/** readFile(lane, path), listDirectory(lane, path), writeAttribute(lane, path, value), walk(lane, root, folders) */
 void export_sysfs(Napi::Env env, Napi::Object exports);
 
 }  // namespace hostbrick

@@ -1,6 +1,5 @@
 #include "sysfs/walk.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <unistd.h>
@@ -8,28 +7,17 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string_view>
 
 #include "core/file_descriptor.h"
 #include "core/system_error.h"
 #include "sysfs/attribute.h"
+#include "sysfs/directory.h"
 
 namespace hostbrick {
 
 namespace {
-
-struct CloseDirectory {
-  void operator()(DIR* directory) const noexcept { ::closedir(directory); }
-};
-using Directory = std::unique_ptr<DIR, CloseDirectory>;
-
-Directory open_directory(int parent, const char* path) {
-  const auto number = ::openat(parent, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (number < 0) return nullptr;
-  return Directory(::fdopendir(number));
-}
 
 void put_integer(std::string& out, std::int32_t value) {
   const auto bits = static_cast<std::uint32_t>(value);
@@ -53,10 +41,8 @@ void put_directory(std::string& out, int entry, const char* name) {
   if (!directory) return put_integer(out, -errno);
   std::string names;
   std::int32_t count = 0;
-  while (const auto* found = ::readdir(directory.get())) {
-    const std::string_view child = found->d_name;
-    if (child == "." || child == "..") continue;
-    put_bytes(names, child);
+  while (const auto* const found = next_entry(directory)) {
+    put_bytes(names, found->d_name);
     ++count;
   }
   put_integer(out, count);
@@ -113,10 +99,7 @@ std::string walk(const std::string& root, const std::vector<WalkFolder>& folders
       if (errno == ENOENT) continue;
       throw SystemError(errno, "opendir", root + "/" + folder.path);
     }
-    for (;;) {
-      errno = 0;
-      const auto* found = ::readdir(directory.get());
-      if (found == nullptr) break;
+    while (const auto* const found = next_entry(directory)) {
       if (found->d_type == DT_LNK) put_entry(out, number, folder, ::dirfd(directory.get()), found->d_name);
     }
     if (errno != 0) throw SystemError(errno, "readdir", root + "/" + folder.path);

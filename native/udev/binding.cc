@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/call.h"
+#include "core/convert.h"
 #include "udev/monitor.h"
 
 namespace hostbrick {
@@ -15,9 +16,7 @@ namespace {
 void deliver(Napi::Env env, Napi::Function receive, std::nullptr_t*, UeventBatch* raw) {
   const std::unique_ptr<UeventBatch> batch(raw);
   if (env == nullptr) return;  // The environment is being torn down.
-  auto events = Napi::Array::New(env, batch->events.size());
-  for (std::uint32_t i = 0; i < events.Length(); ++i) events.Set(i, batch->events[i]);
-  receive.Call({events, Napi::Boolean::New(env, batch->lost)});
+  receive.Call({to_array(env, batch->events), Napi::Boolean::New(env, batch->lost)});
 }
 
 using Delivery = Napi::TypedThreadSafeFunction<std::nullptr_t, UeventBatch, deliver>;

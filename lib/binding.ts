@@ -1,0 +1,164 @@
+import { createRequire } from 'node:module'
+import { getSystemErrorName } from 'node:util'
+import { fileURLToPath } from 'node:url'
+import { BrickError } from './errors.ts'
+
+/** A blocking call on one of the addon's own threads. */
+export interface Job<T> {
+  readonly result: Promise<T>
+  /** Gives the call up: `result` rejects at once; a queued call never starts, a running one is parked until the kernel lets go. */
+  abandon(): void
+}
+
+/** What an open block device says of itself. Sizes are bytes; `diskSequence` is 0 before Linux 5.15. */
+export interface DeviceFacts {
+  readonly size: number
+  readonly major: number
+  readonly minor: number
+  readonly diskSequence: number
+  readonly logicalBlock: number
+  readonly readOnly: boolean
+}
+
+export interface WalkField {
+  readonly name: string
+  /** Asked for only when the device's path in sysfs contains this. */
+  readonly below?: string
+}
+
+export interface WalkFolder {
+  readonly path: string
+  readonly attributes: readonly WalkField[]
+  readonly directories: readonly WalkField[]
+}
+
+export interface Program {
+  /** The program, found in PATH, and its arguments. Never a secret: every user of the host can read them. */
+  readonly arguments: readonly string[]
+  readonly environment: readonly string[]
+  readonly input: string
+}
+
+/** How a program ended: `code` is -1 when a signal did it. */
+export interface Ending {
+  readonly code: number
+  readonly signal: number
+  readonly output: string
+  readonly error: string
+}
+
+export type UeventGroup = 'kernel' | 'udev'
+
+/** Calls on the addon's threads: those queued, those somebody waits for, and those parked in the kernel after their caller gave up. */
+export interface LaneStatistics {
+  readonly threads: number
+  readonly queued: number
+  readonly running: number
+  readonly parked: number
+}
+
+/**
+ * What the addon exports; see the binding.h of each folder below native/.
+ * `lane` names the kernel lock that a call waits for: calls of one lane run one after the other.
+ */
+export interface Binding {
+  readFile(lane: string, path: string): Job<Buffer>
+  listDirectory(lane: string, path: string): Job<string[]>
+  writeAttribute(lane: string, path: string, value: string): Job<void>
+  walk(lane: string, root: string, folders: readonly WalkFolder[]): Job<Buffer>
+  makeDirectory(lane: string, path: string, mode: number): Job<void>
+  createFile(lane: string, path: string, content: string, mode: number): Job<void>
+  renameFile(lane: string, from: string, to: string): Job<void>
+  linkFile(lane: string, from: string, to: string): Job<void>
+  unlinkFile(lane: string, path: string): Job<void>
+  removeDirectory(lane: string, path: string): Job<void>
+  deviceFacts(lane: string, path: string): Job<DeviceFacts>
+  flushDevice(lane: string, path: string): Job<void>
+  heldExclusively(lane: string, path: string): Job<boolean>
+  readFirstBlock(lane: string, path: string): Job<void>
+  inquirePage(lane: string, device: string, page: number, timeout: number): Job<Buffer>
+  inquire(lane: string, device: string, timeout: number): Job<Buffer>
+  reportLuns(lane: string, device: string, timeout: number): Job<Buffer>
+  readCapacity(lane: string, device: string, timeout: number): Job<Buffer>
+  resolveHost(host: string): Job<string[]>
+  runProgram(program: Program): Job<Ending>
+  lockByte(lane: string, path: string, offset: bigint): Job<() => void>
+  openMonitor(group: UeventGroup, receive: (events: string[], lost: boolean) => void): () => void
+  laneStatistics(): LaneStatistics
+}
+
+let loaded: Binding | undefined
+
+/** The addon, loaded at its first use: importing hostbrick works, and costs nothing, where the addon does not. */
+export function binding(): Binding {
+  return (loaded ??= load())
+}
+
+function load(): Binding {
+  const root = fileURLToPath(new URL('..', import.meta.url))
+  try {
+    const loadAddon = createRequire(import.meta.url)('node-gyp-build') as (directory: string) => Binding
+    return loadAddon(root)
+  } catch (cause) {
+    const { platform, arch } = process
+    throw new BrickError(
+      'NOT_SUPPORTED',
+      `hostbrick has no binary for ${platform}-${arch} in ${root}: build it there with 'npx cmake-js build'`,
+      { cause, details: { platform, arch } },
+    )
+  }
+}
+
+/** A system call failed: `code` is the errno's name, as on Node's own system errors. */
+export class SystemError extends Error {
+  override readonly name = 'SystemError'
+  readonly code: string
+  readonly errno: number
+  readonly syscall: string
+  readonly path: string
+  /** What the device said, if anything: SCSI status and sense. */
+  readonly detail: string | undefined
+
+  constructor(cause: NativeFailure) {
+    const code = getSystemErrorName(cause.errno)
+    super(`${code}: ${cause.message}`, { cause })
+    this.code = code
+    this.errno = cause.errno
+    this.syscall = cause.syscall
+    this.path = cause.path
+    this.detail = cause.detail
+  }
+}
+
+interface NativeFailure extends Error {
+  readonly errno: number
+  readonly syscall: string
+  readonly path: string
+  readonly detail?: string
+}
+
+function isNativeFailure(error: unknown): error is NativeFailure {
+  return error instanceof Error && 'errno' in error && 'syscall' in error
+}
+
+/** Whether `error` is a system call's failure with one of these errno names. */
+export function failedWith(error: unknown, ...codes: string[]): error is SystemError {
+  return error instanceof SystemError && codes.includes(error.code)
+}
+
+/** Waits for a job, or gives it up and throws the signal's reason. */
+export async function finish<T>(job: Job<T>, signal: AbortSignal): Promise<T> {
+  const abandon = (): void => {
+    job.abandon()
+  }
+  signal.addEventListener('abort', abandon, { once: true })
+  try {
+    if (signal.aborted) abandon()
+    return await job.result
+  } catch (error) {
+    signal.throwIfAborted()
+    throw isNativeFailure(error) ? new SystemError(error) : error
+  } finally {
+    signal.removeEventListener('abort', abandon)
+  }
+}

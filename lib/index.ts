@@ -1,0 +1,16 @@
+export { ISCSIConnector } from './connectors/iscsi.ts'
+export type {
+  ConnectOptions,
+  DisconnectOptions,
+  ExtendOptions,
+  InitiatorConnector,
+} from './connectors/initiator-connector.ts'
+export { BrickError, errorCodes } from './errors.ts'
+export type { BrickErrorOptions, ErrorCode } from './errors.ts'
+export { inventory } from './inventory/inventory.ts'
+export type { Inventory } from './inventory/inventory.ts'
+export type { BlockDevice, DeviceMap, ScsiPlace, Transport } from './inventory/block-device.ts'
+export type { CallOptions } from './operation.ts'
+export type { DeviceInfo, IdentityInfo, PathInfo } from './properties/device-info.ts'
+export type { Designator, ScsiIdentity } from './scsi/identity.ts'
+export type { StepMessage } from './trace.ts'

@@ -1,0 +1,101 @@
+import { orAborted } from '../abort.ts'
+import { BrickError } from '../errors.ts'
+import type { Operation } from '../operation.ts'
+import type { ChapCredentials } from '../properties/iscsi.ts'
+import type { Rollback } from '../rollback.ts'
+import { openInitiator, sessionSettings } from './initiator.ts'
+import type { Initiator, TargetPortal } from './initiator.ts'
+import { formatPortal } from './portal.ts'
+import { reach } from './reach.ts'
+import { leadsTo, readSessions } from './sessions.ts'
+import type { Session } from './sessions.ts'
+
+/**
+ * The session to a portal of a target: the one that is there, or a new one.
+ *
+ * @throws BrickError PORTAL_UNREACHABLE, TARGET_NOT_FOUND, AUTH_FAILED, LOGIN_FAILED
+ */
+export async function openSession(
+  target: TargetPortal,
+  credentials: ChapCredentials | undefined,
+  operation: Operation,
+  rollback: Rollback,
+): Promise<Session> {
+  const existing = await operation.step('sessions', (signal) => findSession(target, signal))
+  if (existing) return usable(existing, target)
+
+  await operation.step('portal', (signal) => reach(target.portal, signal))
+  const initiator = await operation.step('record', (signal) => writeRecord(target, credentials, rollback, signal))
+  return operation.step('login', (signal) => login(target, initiator, rollback, signal))
+}
+
+async function findSession(target: TargetPortal, signal: AbortSignal): Promise<Session | undefined> {
+  const sessions = await readSessions(signal)
+  return sessions.find((session) => leadsTo(session, target))
+}
+
+function usable(session: Session, target: TargetPortal): Session {
+  if (session.state === 'LOGGED_IN') return session
+  const { id, state } = session
+  throw new BrickError('LOGIN_FAILED', `session ${id} to ${formatPortal(target.portal)} is ${state}: iscsid is recovering it`, {
+    details: { session: id, state },
+  })
+}
+
+async function writeRecord(
+  target: TargetPortal,
+  credentials: ChapCredentials | undefined,
+  rollback: Rollback,
+  signal: AbortSignal,
+): Promise<Initiator> {
+  const initiator = await openInitiator(signal)
+  const { records } = initiator
+  const before = await records.read(target, signal)
+  rollback.add('record', (late) =>
+    before === undefined ? records.remove(target, late) : records.restore(target, before, late),
+  )
+  await records.create(target, sessionSettings(credentials), signal)
+  return initiator
+}
+
+/**
+ * iscsid cannot be told to forget a login that it has begun. So an aborted one is left to end by itself, and undoing it
+ * waits for that: a session that comes up late goes again.
+ */
+async function login(target: TargetPortal, initiator: Initiator, rollback: Rollback, signal: AbortSignal): Promise<Session> {
+  const giveUp = new AbortController()
+  const outcome = initiator.sessions.login(target, giveUp.signal)
+  const settled = outcome.then(
+    () => undefined,
+    () => undefined,
+  )
+  rollback.add('login', async (late) => {
+    try {
+      await orAborted(settled, late)
+    } finally {
+      giveUp.abort()
+    }
+    const session = await findSession(target, late)
+    if (session) await initiator.sessions.logout(session, late)
+  })
+  await orAborted(outcome, signal)
+  const session = await findSession(target, signal)
+  if (session) return usable(session, target)
+  throw new BrickError('LOGIN_FAILED', `no session to ${formatPortal(target.portal)} after the login`)
+}
+
+/**
+ * Ends the target's sessions at this portal that have no unit left, and forgets the portal when none remains.
+ * A session with other units stays as it is.
+ */
+export async function closeSessions(target: TargetPortal, operation: Operation): Promise<void> {
+  const sessions = (await operation.step('sessions', readSessions)).filter((session) => leadsTo(session, target))
+  const unused = sessions.filter(({ units }) => units.length === 0)
+  const initiator = await operation.step('record', openInitiator)
+  await operation.step('logout', async (signal) => {
+    await Promise.all(unused.map((session) => initiator.sessions.logout(session, signal)))
+  })
+  if (unused.length === sessions.length) {
+    await operation.step('record', (signal) => initiator.records.remove(target, signal))
+  }
+}

@@ -1,0 +1,57 @@
+import { invalid } from '../errors.ts'
+
+/** One way to the volume, as it was when the call returned. */
+export interface PathInfo {
+  /** The device node of this path. */
+  readonly path: string
+  /** 'H:C:T:L' of a SCSI path. */
+  readonly hctl: string
+  /** The target's portal, 'address:port'. */
+  readonly portal: string
+}
+
+/** Which device it was, for telling it from any other that later has its name. */
+export interface IdentityInfo {
+  /** Where the value comes from. */
+  readonly source: 'vpd'
+  /** The volume's own name, as udev and os-brick spell it. */
+  readonly value: string
+  /** 'major:minor' */
+  readonly devno: string
+  /** The kernel's number of the disk; 0 before Linux 5.15. */
+  readonly diskseq: number
+}
+
+/** An attached volume: os-brick's keys with os-brick's meaning, and more. Plain JSON; give it to `disconnectVolume`. */
+export interface DeviceInfo {
+  readonly type: 'block'
+  /** The device node to use. */
+  readonly path: string
+  /** The volume's name, as in /dev/disk/by-id/scsi-…. */
+  readonly scsi_wwn: string
+  readonly paths: readonly PathInfo[]
+  /** How many paths the connection properties promise. */
+  readonly expected_paths: number
+  /** Whether some of them are missing. */
+  readonly degraded: boolean
+  readonly identity: IdentityInfo
+  /** Bytes. */
+  readonly size: number
+  /** Milliseconds per step of the attach. */
+  readonly timings: Readonly<Record<string, number>>
+}
+
+/** What a detach takes of a device info: what hostbrick or os-brick returned, or the connection data itself, as Nova does. */
+export interface KnownDevice {
+  /** The volume's name, to prove the device by. */
+  readonly wwn: string | undefined
+}
+
+/** Reads a device info of whatever origin; undefined and null mean that there is none. */
+export function readDeviceInfo(value: unknown): KnownDevice {
+  if (value === undefined || value === null) return { wwn: undefined }
+  if (typeof value !== 'object') throw invalid('deviceInfo', 'what connectVolume returned', value)
+  const { identity, scsi_wwn: wwn } = value as { identity?: { value?: unknown } | null; scsi_wwn?: unknown }
+  const names = [identity?.value, wwn].filter((name) => typeof name === 'string' && name !== '')
+  return { wwn: names[0] as string | undefined }
+}

@@ -1,0 +1,25 @@
+import type { Operation } from './operation.ts'
+
+/** What a call has done so far, and how each of it is undone. */
+export class Rollback {
+  readonly #actions: { name: string; undo: (signal: AbortSignal) => Promise<void> }[] = []
+
+  /** Add before acting: what was half done is then undone too. `undo` must be content when there is nothing to undo. */
+  add(name: string, undo: (signal: AbortSignal) => Promise<void>): void {
+    this.#actions.push({ name, undo })
+  }
+
+  /** Undoes everything, the latest first; one that fails does not keep the others from being undone. Returns the failures. */
+  async run(operation: Operation): Promise<{ step: string; error: unknown }[]> {
+    const failures: { step: string; error: unknown }[] = []
+    for (let action = this.#actions.pop(); action; action = this.#actions.pop()) {
+      const step = `undo ${action.name}`
+      try {
+        await operation.cleanup(step, action.undo)
+      } catch (error) {
+        failures.push({ step, error })
+      }
+    }
+    return failures
+  }
+}

@@ -1,0 +1,140 @@
+import { binding, failedWith, finish } from '../binding.ts'
+import type { Job } from '../binding.ts'
+import { listDirectory } from '../files.ts'
+import { Watch } from '../wait.ts'
+import { identify } from './identity.ts'
+import type { ScsiIdentity } from './identity.ts'
+import { parseInquiry } from './responses.ts'
+
+/** One logical unit of this host, at its place. */
+export interface UnitAddress {
+  /** 'H:C:T:L' */
+  readonly hctl: string
+  readonly host: number
+}
+
+/** The device of a logical unit: what has a node. */
+export interface Disk {
+  readonly name: string
+  readonly path: string
+}
+
+/** Milliseconds that a device has to answer a command before the kernel starts recovering it. */
+const commandTimeout = 10_000
+
+/** Illegal request: a page that this device does not have, or a unit that its target does not have. */
+const illegalRequest = /sense 5\//
+
+const folder = (hctl: string): string => `/sys/class/scsi_device/${hctl}/device`
+
+/** Scans, deletions and rescans wait for the host's scan mutex. */
+const hostLane = (host: number): string => `scsi_host:${host}`
+
+/** The unit's disk; undefined when the kernel knows no such unit, or while its disk is still being set up. */
+export async function findDisk({ hctl }: UnitAddress, signal: AbortSignal): Promise<Disk | undefined> {
+  const [name] = (await listDirectory(`${folder(hctl)}/block`, signal)) ?? []
+  return name === undefined ? undefined : { name, path: `/dev/${name}` }
+}
+
+/** Whether the kernel has the unit, with a disk or without. */
+export async function unitExists({ hctl }: UnitAddress, signal: AbortSignal): Promise<boolean> {
+  try {
+    await finish(binding().readFile('sysfs', `${folder(hctl)}/state`), signal)
+    return true
+  } catch (error) {
+    if (failedWith(error, 'ENOENT', 'ENODEV')) return false
+    throw error
+  }
+}
+
+/**
+ * Asks the host to look at one LUN, and returns its disk as soon as the kernel has announced that.
+ * Undefined when the target shows no such unit to this host.
+ *
+ * The write returns when the unit is known, which is before it has a disk: sd probes it on its own time and announces
+ * the disk when its size and partitions are read (drivers/scsi/sd.c, sd_probe).
+ */
+export async function scan(unit: UnitAddress, signal: AbortSignal): Promise<Disk | undefined> {
+  const [host = '', channel = '', target = '', lun = ''] = unit.hctl.split(':')
+  let announced: Disk | undefined
+  using watch = new Watch('kernel', (event) => {
+    if (!event.mentions(`/${unit.hctl}/block/`) || event.action !== 'add') return false
+    if (event.property('DEVTYPE') !== 'disk') return false
+    const name = event.property('DEVNAME') ?? ''
+    announced = { name, path: `/dev/${name}` }
+    return true
+  })
+  await finish(
+    binding().writeAttribute(hostLane(unit.host), `/sys/class/scsi_host/host${host}/scan`, `${channel} ${target} ${lun}`),
+    signal,
+  )
+  if (!(await unitExists(unit, signal))) return undefined
+  return watch.until(() => announced ?? findDisk(unit, signal), signal)
+}
+
+/**
+ * Removes the unit from this host and returns when its disk has gone. A unit that has gone already is fine.
+ * `offline` first makes the kernel fail what is still to be written instead of waiting for the device.
+ */
+export async function remove(unit: UnitAddress, signal: AbortSignal, { offline = false } = {}): Promise<void> {
+  const lane = hostLane(unit.host)
+  using watch = new Watch('kernel', (event) => event.mentions(`/${unit.hctl}`) && event.action === 'remove')
+  try {
+    if (offline) await finish(binding().writeAttribute(lane, `${folder(unit.hctl)}/state`, 'offline'), signal)
+    await finish(binding().writeAttribute(lane, `${folder(unit.hctl)}/delete`, '1'), signal)
+  } catch (error) {
+    if (!failedWith(error, 'ENOENT', 'ENODEV')) throw error
+  }
+  await watch.until(async () => ((await unitExists(unit, signal)) ? undefined : true), signal)
+}
+
+/** Makes the kernel read the unit's size and pages anew; it has when this returns (scsi_rescan_device). */
+export async function rescan(unit: UnitAddress, signal: AbortSignal): Promise<void> {
+  await finish(binding().writeAttribute(hostLane(unit.host), `${folder(unit.hctl)}/rescan`, '1'), signal)
+}
+
+/** What the kernel noted of the unit when it found it, or at the last rescan. */
+export async function notedIdentity({ hctl }: UnitAddress, signal: AbortSignal): Promise<ScsiIdentity> {
+  const [page83, page80, vendor, model] = await Promise.all(
+    ['vpd_pg83', 'vpd_pg80', 'vendor', 'model'].map((name) => readPage(`${folder(hctl)}/${name}`, signal)),
+  )
+  return identify({ page83, page80, vendor: stripNewline(vendor), model: stripNewline(model) })
+}
+
+async function readPage(path: string, signal: AbortSignal): Promise<Buffer | undefined> {
+  try {
+    return await finish(binding().readFile('sysfs', path), signal)
+  } catch (error) {
+    // EINVAL: the kernel has asked for the page and the device has none.
+    if (failedWith(error, 'ENOENT', 'EINVAL')) return undefined
+    throw error
+  }
+}
+
+function stripNewline(value: Buffer | undefined): string {
+  return value?.toString('latin1').replace(/\n$/, '') ?? ''
+}
+
+/**
+ * What the device itself says now: the kernel's notes are as old as its last scan.
+ * Undefined when the target shows no unit there any more.
+ */
+export async function liveIdentity(disk: Disk, signal: AbortSignal): Promise<ScsiIdentity | undefined> {
+  const lane = `block:${disk.path}`
+  const ask = async (job: Job<Buffer>): Promise<Buffer | undefined> => {
+    try {
+      return await finish(job, signal)
+    } catch (error) {
+      if (failedWith(error, 'EIO') && illegalRequest.test(error.detail ?? '')) return undefined
+      throw error
+    }
+  }
+  const [standard, page83, page80] = await Promise.all([
+    ask(binding().inquire(lane, disk.path, commandTimeout)),
+    ask(binding().inquirePage(lane, disk.path, 0x83, commandTimeout)),
+    ask(binding().inquirePage(lane, disk.path, 0x80, commandTimeout)),
+  ])
+  if (standard === undefined) return undefined
+  const { qualifier, vendor, product } = parseInquiry(standard)
+  return qualifier === 0 ? identify({ page83, page80, vendor, model: product }) : undefined
+}

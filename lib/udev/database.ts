@@ -1,0 +1,34 @@
+import { binding, failedWith, finish } from '../binding.ts'
+
+/** What udevd's rules found out about one device. */
+export interface UdevEntry {
+  /** Below /dev, such as 'disk/by-id/scsi-36001405…'. */
+  readonly links: readonly string[]
+  readonly properties: ReadonlyMap<string, string>
+}
+
+/**
+ * Reads udevd's database entry of a block device (systemd, device-private.c: device_update_db); undefined while udevd
+ * has not handled the device, or where no udevd runs.
+ */
+export async function readUdevEntry(devno: string, signal: AbortSignal): Promise<UdevEntry | undefined> {
+  try {
+    const text = await finish(binding().readFile('udev', `/run/udev/data/b${devno}`), signal)
+    return parseUdevEntry(text.toString())
+  } catch (error) {
+    if (failedWith(error, 'ENOENT')) return undefined
+    throw error
+  }
+}
+
+export function parseUdevEntry(text: string): UdevEntry {
+  const links: string[] = []
+  const properties = new Map<string, string>()
+  for (const line of text.split('\n')) {
+    const value = line.slice(2)
+    if (line.startsWith('S:')) links.push(value)
+    const equals = value.indexOf('=')
+    if (line.startsWith('E:') && equals > 0) properties.set(value.slice(0, equals), value.slice(equals + 1))
+  }
+  return { links, properties }
+}

@@ -1,0 +1,63 @@
+import type { UeventGroup } from './binding.ts'
+import { listen } from './udev/uevents.ts'
+import type { Uevent } from './udev/uevents.ts'
+
+/** How often a condition is looked at without an event. Guards against an event that never comes; nothing relies on it. */
+const guardInterval = 1000
+
+/**
+ * Waiting for the host to become as it should be: subscribe, then act, then wait.
+ *
+ *     using watch = new Watch('kernel', (event) => event.subsystem === 'block')
+ *     await act()
+ *     const device = await watch.until(() => look(), signal)
+ *
+ * Events that come between the subscription and `until` are not lost.
+ */
+export class Watch implements Disposable {
+  readonly #subscription: Disposable
+  #due = true
+  #wake: (() => void) | undefined
+
+  /** `relevant` says which events are worth another look; it may also take down what they tell. */
+  constructor(group: UeventGroup, relevant: (event: Uevent) => boolean) {
+    this.#subscription = listen(group, (event) => {
+      if (event !== undefined && !relevant(event)) return
+      this.#due = true
+      this.#wake?.()
+    })
+  }
+
+  /** Looks until there is something: at once, after every relevant event, after lost events. Throws the signal's reason. */
+  async until<T>(look: () => T | undefined | Promise<T | undefined>, signal: AbortSignal): Promise<T> {
+    for (;;) {
+      signal.throwIfAborted()
+      this.#due = false
+      const found = await look()
+      if (found !== undefined) return found
+      await this.#nextLook(signal)
+    }
+  }
+
+  async #nextLook(signal: AbortSignal): Promise<void> {
+    await new Promise<void>((resolve) => {
+      if (this.#due || signal.aborted) {
+        resolve()
+        return
+      }
+      const done = (): void => {
+        clearTimeout(guard)
+        signal.removeEventListener('abort', done)
+        this.#wake = undefined
+        resolve()
+      }
+      const guard = setTimeout(done, guardInterval)
+      signal.addEventListener('abort', done, { once: true })
+      this.#wake = done
+    })
+  }
+
+  [Symbol.dispose](): void {
+    this.#subscription[Symbol.dispose]()
+  }
+}
