@@ -1,0 +1,70 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { loadModules } from './command.ts'
+import { until } from './wait.ts'
+
+export const INITIATOR_NAME = 'iqn.2026-11.lab:host'
+
+const MULTIPATH_CONFIGURATION = `
+defaults {
+  find_multipaths no
+  user_friendly_names no
+}
+`
+
+export interface Daemon {
+  readonly pid: number
+  stop(): Promise<void>
+}
+
+/** open-iscsi's daemon, under the given initiator name. */
+export async function startIscsid(initiatorName = INITIATOR_NAME): Promise<Daemon> {
+  loadModules('iscsi_tcp', 'sd_mod', 'sg')
+  mkdirSync('/etc/iscsi', { recursive: true })
+  writeFileSync('/etc/iscsi/initiatorname.iscsi', `InitiatorName=${initiatorName}\n`)
+  return start('iscsid', ['-f'], '@ISCSIADM_ABSTRACT_NAMESPACE')
+}
+
+/** multipathd. By default it makes a map of every disk, named by its WWID: the settings that OpenStack asks for. */
+export async function startMultipathd(configuration = MULTIPATH_CONFIGURATION): Promise<Daemon> {
+  loadModules('dm_multipath', 'dm_service_time', 'dm_round_robin', 'scsi_dh_alua')
+  mkdirSync('/etc/multipath', { recursive: true })
+  writeFileSync('/etc/multipath.conf', configuration)
+  return start('multipathd', ['-d'], '@/org/kernel/linux/storage/multipathd')
+}
+
+async function start(command: string, args: string[], socket: string): Promise<Daemon> {
+  if (isListening(socket)) throw new Error(`another ${command} is running`)
+
+  const logFile = `/run/${command}.log`
+  const log = openSync(logFile, 'a')
+  // A process group of its own: iscsid, when it ends, sends SIGTERM to everyone in its group.
+  const child = spawn(command, args, { stdio: ['ignore', log, log], detached: true })
+  closeSync(log)
+  const exited = once(child, 'exit')
+
+  await until(`${command} listens`, () => {
+    if (child.exitCode !== null) throw new Error(`${command} did not start: ${readFileSync(logFile, 'utf8')}`)
+    return isListening(socket)
+  })
+  if (child.pid === undefined) throw new Error(`${command} has no process`)
+
+  return {
+    pid: child.pid,
+    async stop() {
+      child.kill('SIGTERM')
+      const reluctant = setTimeout(() => child.kill('SIGKILL'), 10_000)
+      await exited
+      clearTimeout(reluctant)
+    },
+  }
+}
+
+/** Both daemons listen on an abstract socket, which /proc/net/unix lists with the flag __SO_ACCEPTCON. */
+function isListening(socket: string): boolean {
+  return readFileSync('/proc/net/unix', 'utf8')
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .some(([, , , flags, , , , path]) => flags === '00010000' && path === socket)
+}

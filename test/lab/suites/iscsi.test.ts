@@ -1,0 +1,359 @@
+/** iSCSI over one path, through the public API, against LIO. */
+import assert from 'node:assert/strict'
+import { randomBytes, randomUUID } from 'node:crypto'
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, readSync, writeFileSync, writeSync } from 'node:fs'
+import { createServer } from 'node:net'
+import type { Server } from 'node:net'
+import { after, afterEach, before, describe, it } from 'node:test'
+import { BrickError, inventory, ISCSIConnector } from 'hostbrick'
+import type { DeviceInfo, ErrorCode } from 'hostbrick'
+import { run } from '../command.ts'
+import { startIscsid, type Daemon } from '../daemons.ts'
+import { blackHole } from '../network.ts'
+import { difference, settled, snapshot, type Snapshot } from '../residue.ts'
+import { iscsiTarget, type IscsiTarget } from '../targets.ts'
+import { until } from '../wait.ts'
+
+const IQN = 'iqn.2026-11.lab:iscsi'
+const PORTAL = '127.0.0.1:3260'
+const MEBIBYTE = 1024 * 1024
+
+const volume = { target_portal: PORTAL, target_iqn: IQN, target_lun: 0 }
+const neighbour = { ...volume, target_lun: 11 }
+const connector = new ISCSIConnector()
+
+let iscsid: Daemon
+let target: IscsiTarget
+let clean: Snapshot
+
+before(async () => {
+  iscsid = await startIscsid()
+  target = iscsiTarget({
+    iqn: IQN,
+    portals: [PORTAL, '[::1]:3260'],
+    luns: { 0: { megabytes: 64 }, 11: { megabytes: 32 } },
+  })
+  // What the initiator's own tools make once and keep is no residue of an attach.
+  await connector.disconnectVolume(volume, await connector.connectVolume(volume))
+  await settled()
+  clean = snapshot()
+})
+after(async () => {
+  target.remove()
+  await iscsid.stop()
+})
+afterEach(async () => {
+  await settled()
+  assert.deepEqual(difference(clean, snapshot()), [], 'something is left behind')
+})
+
+describe('a volume', () => {
+  it('is attached, written, read back, extended and detached', async () => {
+    const content = randomBytes(MEBIBYTE)
+    const first = await connector.connectVolume(volume)
+    assert.equal(first.size, 64 * MEBIBYTE)
+    assert.equal(first.scsi_wwn, wwnOfSerial(target.serial(0)))
+    assert.deepEqual(
+      first.paths.map(({ portal }) => portal),
+      [PORTAL],
+    )
+    write(first.path, content)
+
+    target.grow(0, 96)
+    assert.equal(await connector.extendVolume(volume, { expectedBytes: 96 * MEBIBYTE }), 96 * MEBIBYTE)
+    assert.equal(sizeOf(first.path), 96 * MEBIBYTE)
+    await rejects('NOT_EXTENDED', connector.extendVolume(volume, { expectedBytes: 97 * MEBIBYTE }))
+    await connector.disconnectVolume(volume, first)
+    await settled()
+    assert.deepEqual(difference(clean, snapshot()), [])
+
+    const second = await connector.connectVolume(volume)
+    assert.equal(second.identity.value, first.identity.value)
+    assert.notEqual(second.identity.diskseq, first.identity.diskseq)
+    assert.ok(read(second.path, content.length).equals(content))
+    await connector.disconnectVolume(volume, second)
+  })
+
+  it('is attached and detached 20 times in one process', async () => {
+    const identities = new Set<string>()
+    for (let round = 0; round < 20; round++) {
+      const info = await connector.connectVolume(volume)
+      identities.add(info.identity.value)
+      await connector.disconnectVolume(volume, info)
+    }
+    assert.equal(identities.size, 1)
+  })
+
+  it('is called what the kernel and udev call it', async () => {
+    const info = await connector.connectVolume(volume)
+    await settled()
+    const disk = (await inventory()).byWwid.get(info.scsi_wwn)?.[0]
+    assert.equal(disk?.path, info.path)
+    assert.equal(disk?.transport, 'iscsi')
+    const name = disk?.name ?? ''
+    assert.equal(disk?.identity?.names.kernel, readFileSync(`/sys/class/block/${name}/device/wwid`, 'utf8').trim())
+    const udev = run('udevadm', 'info', '--query=property', `--name=${info.path}`)
+    assert.equal(/^ID_SERIAL=(.*)$/m.exec(udev)?.[1], info.scsi_wwn)
+    await connector.disconnectVolume(volume, info)
+  })
+
+  it('is the same device when it is attached twice, and gone when it is detached once', async () => {
+    const [first, second] = await Promise.all([connector.connectVolume(volume), connector.connectVolume(volume)])
+    assert.deepEqual(second.identity, first.identity)
+    await connector.disconnectVolume(volume, first)
+    await connector.disconnectVolume(volume, second)
+  })
+
+  it('is found in whatever form its properties come', async () => {
+    const forms: unknown[] = [
+      { ...volume, target_lun: '0' },
+      { driver_volume_type: 'iscsi', data: volume },
+      { ...volume, target_portal: '127.0.0.1' },
+      { ...volume, target_portal: '[0:0:0:0:0:0:0:1]:3260' },
+      { ...volume, target_portal: 'localhost:3260' },
+      { target_portals: ['127.0.0.1:3999', PORTAL], target_iqns: [IQN, IQN], target_luns: [0, 0] },
+    ]
+    for (const form of forms) {
+      const info = await connector.connectVolume(form)
+      assert.equal(info.scsi_wwn, wwnOfSerial(target.serial(0)), JSON.stringify(form))
+      assert.deepEqual(await connector.getVolumePaths(form), [info.path])
+      assert.equal(await connector.checkValidDevice(info.path), true)
+      await connector.disconnectVolume(form, info)
+    }
+  })
+
+  it('is detached by its properties alone, and by what os-brick knows of it', async () => {
+    await connector.connectVolume(volume)
+    await connector.disconnectVolume(volume)
+    const { path, scsi_wwn } = await connector.connectVolume(volume)
+    await connector.disconnectVolume(volume, { type: 'block', path, scsi_wwn })
+  })
+
+  it('leaves its neighbour in the same session alone', async () => {
+    const [info, other] = await Promise.all([connector.connectVolume(volume), connector.connectVolume(neighbour)])
+    await connector.disconnectVolume(volume, info)
+    assert.ok(existsSync(other.path))
+    assert.equal(read(other.path, 512).length, 512)
+    await connector.disconnectVolume(neighbour, other)
+  })
+})
+
+describe('what cannot be attached', () => {
+  it('is a volume behind a closed port', async () => {
+    await rejects('PORTAL_UNREACHABLE', connector.connectVolume({ ...volume, target_portal: '127.0.0.1:3999' }))
+  })
+
+  it('is a volume behind a black hole, which is given up in time', async () => {
+    const hole = blackHole('127.0.0.1', 3260)
+    const start = performance.now()
+    await rejects('TIMEOUT', connector.connectVolume(volume, { timeout: 2000 }))
+    hole.lift()
+    assert.ok(performance.now() - start <= 2100)
+  })
+
+  it('is a volume of an unknown target', async () => {
+    await rejects('TARGET_NOT_FOUND', connector.connectVolume({ ...volume, target_iqn: `${IQN}0` }))
+  })
+
+  it('is a LUN that is not mapped', async () => {
+    await rejects('LUN_NOT_MAPPED', connector.connectVolume({ ...volume, target_lun: 1 }))
+    const other = await connector.connectVolume(neighbour)
+    await rejects('LUN_NOT_MAPPED', connector.connectVolume({ ...volume, target_lun: 1 }))
+    assert.ok(existsSync(other.path), 'the session had another user')
+    await connector.disconnectVolume(neighbour, other)
+  })
+
+  it('is a volume that is not the one expected', async () => {
+    const wwn = wwnOfSerial(randomUUID())
+    await rejects('IDENTITY_MISMATCH', connector.connectVolume({ ...volume, wwn }))
+  })
+
+  const malformed: Record<string, unknown> = {
+    'LUN x': { ...volume, target_lun: 'x' },
+    'no portal': { target_iqn: IQN, target_lun: 0 },
+    'no target name': { target_portal: PORTAL, target_lun: 0 },
+    'a portal with a port of 0': { ...volume, target_portal: '127.0.0.1:0' },
+    'fewer LUNs than portals': { target_portals: [PORTAL, PORTAL], target_iqns: [IQN, IQN], target_luns: [0] },
+    nothing: undefined,
+  }
+  for (const [name, properties] of Object.entries(malformed)) {
+    it(`is ${name}`, async () => {
+      await rejects('INVALID_ARGUMENT', connector.connectVolume(properties))
+    })
+  }
+})
+
+describe('an aborted attach', () => {
+  it('before it began does nothing', async () => {
+    await rejects('ABORTED', connector.connectVolume(volume, { signal: AbortSignal.abort() }))
+  })
+
+  it('while a target does not answer the login', async () => {
+    const silent = await listenSilently()
+    const properties = { ...volume, target_portal: `127.0.0.1:${silent.port}` }
+    const abort = new AbortController()
+    const attach = connector.connectVolume(properties, { signal: abort.signal, timeout: 8000 })
+    await silent.connected
+    abort.abort()
+    await rejects('ABORTED', attach)
+    silent.close()
+    await until('iscsid has given up', () => !existsSync(`/sys/class/iscsi_session`) || sessions() === '')
+  })
+
+  it('at any moment', async () => {
+    // As many moments as fit into an attach: during the login, the scan and all between.
+    for (let delay = 0; delay <= 400; delay += 20) {
+      const abort = AbortSignal.timeout(delay)
+      try {
+        const info = await connector.connectVolume(volume, { signal: abort })
+        await connector.disconnectVolume(volume, info)
+      } catch (error) {
+        assert.ok(error instanceof BrickError && error.code === 'ABORTED', `after ${delay} ms: ${String(error)}`)
+        assert.deepEqual(error.details['undone'] ?? [], [])
+      }
+      assert.equal(sessions(), '', `after ${delay} ms`)
+    }
+  })
+})
+
+describe('a detach', () => {
+  it('of a mounted device is refused, and the device stays usable', async () => {
+    const info = await connector.connectVolume(volume)
+    run('mkfs.ext4', '-q', '-F', info.path)
+    mkdirSync('/run/lab-mount', { recursive: true })
+    run('mount', info.path, '/run/lab-mount')
+    await rejects('DEVICE_IN_USE', connector.disconnectVolume(volume, info))
+    writeFileSync('/run/lab-mount/file', 'still usable')
+    run('umount', '/run/lab-mount')
+    await connector.disconnectVolume(volume, info)
+  })
+
+  it('by force of a device in use removes it and says so', async () => {
+    const info = await connector.connectVolume(volume)
+    const holder = openExclusively(info.path)
+    await rejects('DEVICE_IN_USE', connector.disconnectVolume(volume, info))
+    await rejects('DEVICE_IN_USE', connector.disconnectVolume(volume, info, { force: true }))
+    closeSync(holder)
+    assert.ok(!existsSync(info.path))
+  })
+
+  it('of a device that somebody else has removed succeeds', async () => {
+    const info = await connector.connectVolume(volume)
+    writeFileSync(`/sys/class/block/${nameOf(info)}/device/delete`, '1')
+    await connector.disconnectVolume(volume, info)
+  })
+
+  it('of a volume that was logged out succeeds', async () => {
+    const info = await connector.connectVolume(volume)
+    run('iscsiadm', '--mode', 'node', '--targetname', IQN, '--portal', PORTAL, '--logout')
+    await connector.disconnectVolume(volume, info)
+  })
+
+  it('of a volume that its backend has unmapped succeeds', async () => {
+    const info = await connector.connectVolume(neighbour)
+    const serial = target.serial(11)
+    target.unmap(11)
+    await connector.disconnectVolume(neighbour, info)
+    target.map(11, { megabytes: 32, serial })
+  })
+
+  it('of another volume than the one that was attached is refused', async () => {
+    const info = await connector.connectVolume(volume)
+    const other = { ...info, identity: { ...info.identity, value: wwnOfSerial(randomUUID()) } }
+    await rejects('IDENTITY_MISMATCH', connector.disconnectVolume(volume, other))
+    assert.ok(existsSync(info.path))
+    await connector.disconnectVolume(volume, info)
+  })
+})
+
+describe('a leftover device at the LUN of a new volume', () => {
+  it('is replaced by the new one', async () => {
+    const old = await connector.connectVolume(neighbour)
+    target.swap(11, { megabytes: 16 })
+    const fresh = await connector.connectVolume(neighbour)
+    assert.equal(fresh.identity.value, wwnOfSerial(target.serial(11)))
+    assert.notEqual(fresh.identity.value, old.identity.value)
+    assert.equal(fresh.size, 16 * MEBIBYTE)
+    await connector.disconnectVolume(neighbour, fresh)
+  })
+
+  it('is refused while somebody uses it', async () => {
+    const old = await connector.connectVolume(neighbour)
+    const holder = openExclusively(old.path)
+    target.swap(11, { megabytes: 32 })
+    await rejects('IDENTITY_MISMATCH', connector.connectVolume(neighbour))
+    closeSync(holder)
+    await connector.disconnectVolume(neighbour, old)
+  })
+})
+
+async function rejects(code: ErrorCode, call: Promise<unknown>): Promise<void> {
+  await assert.rejects(call, (error) => {
+    assert.ok(error instanceof BrickError, String(error))
+    assert.equal(error.code, code, error.message)
+    return true
+  })
+}
+
+/** A target that accepts connections and then says nothing. */
+async function listenSilently(): Promise<{ port: number; connected: Promise<void>; close: () => void }> {
+  const sockets = new Set<{ destroy: () => unknown }>()
+  let greeted = (): void => undefined
+  const connected = new Promise<void>((resolve) => {
+    greeted = resolve
+  })
+  const server: Server = createServer((socket) => {
+    socket.on('error', () => undefined)
+    sockets.add(socket)
+    // The first connection only asks whether anybody is there, the second one logs in.
+    socket.once('data', greeted)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  return {
+    port: typeof address === 'object' && address ? address.port : 0,
+    connected,
+    close() {
+      server.close()
+      for (const socket of sockets) socket.destroy()
+    },
+  }
+}
+
+/** Where Linux keeps O_EXCL on a block device: it claims the device, as a mount does. */
+function openExclusively(path: string): number {
+  const exclusive = 0o200
+  return openSync(path, exclusive)
+}
+
+function write(path: string, content: Buffer): void {
+  const file = openSync(path, 'r+')
+  writeSync(file, content)
+  fsyncSync(file)
+  closeSync(file)
+}
+
+function read(path: string, length: number): Buffer {
+  const file = openSync(path, 'r')
+  const content = Buffer.alloc(length)
+  readSync(file, content)
+  closeSync(file)
+  return content
+}
+
+function sizeOf(path: string): number {
+  return Number(run('blockdev', '--getsize64', path))
+}
+
+function nameOf({ path }: DeviceInfo): string {
+  return path.replace('/dev/', '')
+}
+
+function sessions(): string {
+  return run('ls', '/sys/class/iscsi_session').trim()
+}
+
+/** udev's name for the NAA designator that LIO makes of a serial number. */
+function wwnOfSerial(serial: string): string {
+  return `36001405${serial.replaceAll('-', '').slice(0, 25)}`
+}
