@@ -32,6 +32,14 @@ export interface WalkFolder {
   readonly directories: readonly WalkField[]
 }
 
+/** One change to the file system; `unless` lists the errno numbers that are as good as success. */
+export type FileOperation = { readonly unless?: readonly number[] } & (
+  | { readonly verb: 'makeDirectory'; readonly path: string; readonly mode: number }
+  | { readonly verb: 'createFile'; readonly path: string; readonly content: string; readonly mode: number }
+  | { readonly verb: 'rename' | 'link'; readonly from: string; readonly to: string }
+  | { readonly verb: 'unlink' | 'removeDirectory'; readonly path: string }
+)
+
 export interface Program {
   /** The program, found in PATH, and its arguments. Never a secret: every user of the host can read them. */
   readonly arguments: readonly string[]
@@ -66,12 +74,7 @@ export interface Binding {
   listDirectory(lane: string, path: string): Job<string[]>
   writeAttribute(lane: string, path: string, value: string): Job<void>
   walk(lane: string, root: string, folders: readonly WalkFolder[]): Job<Buffer>
-  makeDirectory(lane: string, path: string, mode: number): Job<void>
-  createFile(lane: string, path: string, content: string, mode: number): Job<void>
-  renameFile(lane: string, from: string, to: string): Job<void>
-  linkFile(lane: string, from: string, to: string): Job<void>
-  unlinkFile(lane: string, path: string): Job<void>
-  removeDirectory(lane: string, path: string): Job<void>
+  changeFiles(lane: string, operations: readonly FileOperation[]): Job<void>
   deviceFacts(lane: string, path: string): Job<DeviceFacts>
   flushDevice(lane: string, path: string): Job<void>
   heldExclusively(lane: string, path: string): Job<boolean>
@@ -80,6 +83,8 @@ export interface Binding {
   inquire(lane: string, device: string, timeout: number): Job<Buffer>
   reportLuns(lane: string, device: string, timeout: number): Job<Buffer>
   readCapacity(lane: string, device: string, timeout: number): Job<Buffer>
+  /** Connects to a socket in the abstract namespace; the descriptor is the caller's to close. */
+  connectAbstract(name: string): Job<number>
   resolveHost(host: string): Job<string[]>
   runProgram(program: Program): Job<Ending>
   lockByte(lane: string, path: string, offset: bigint): Job<() => void>

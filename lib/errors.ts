@@ -11,9 +11,9 @@ export const errorCodes = {
   ABORTED: { retryable: true },
   /** The call's `timeout` passed. */
   TIMEOUT: { retryable: true },
-  /** No portal of the target accepted a TCP connection. */
+  /** The portal does not answer. */
   PORTAL_UNREACHABLE: { retryable: true },
-  /** The portal answers, but has no such target for this initiator. */
+  /** The portal answers, but has no such target for this initiator; retryable when it says that this may change. */
   TARGET_NOT_FOUND: { retryable: false },
   /** The target refused the credentials, or they do not match what it asks for. */
   AUTH_FAILED: { retryable: false },

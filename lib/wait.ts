@@ -5,6 +5,9 @@ import type { Uevent } from './udev/uevents.ts'
 /** How often a condition is looked at without an event. Guards against an event that never comes; nothing relies on it. */
 const guardInterval = 1000
 
+/** Says what there is, or undefined while it is not there. */
+type Look<T> = () => T | undefined | Promise<T | undefined>
+
 /**
  * Waiting for the host to become as it should be: subscribe, then act, then wait.
  *
@@ -17,6 +20,7 @@ const guardInterval = 1000
 export class Watch implements Disposable {
   readonly #subscription: Disposable
   #due = true
+  #overdue = false
   #wake: (() => void) | undefined
 
   /** `relevant` says which events are worth another look; it may also take down what they tell. */
@@ -24,16 +28,23 @@ export class Watch implements Disposable {
     this.#subscription = listen(group, (event) => {
       if (event !== undefined && !relevant(event)) return
       this.#due = true
+      this.#overdue ||= event === undefined
       this.#wake?.()
     })
   }
 
-  /** Looks until there is something: at once, after every relevant event, after lost events. Throws the signal's reason. */
-  async until<T>(look: () => T | undefined | Promise<T | undefined>, signal: AbortSignal): Promise<T> {
+  /**
+   * Looks until there is something: at once and after every relevant event. Throws the signal's reason.
+   *
+   * `resync` is for when events were lost, or none came for a second: it looks at the host itself where `look` only
+   * looks at what the events said.
+   */
+  async until<T>(look: Look<T>, signal: AbortSignal, resync: Look<T> = look): Promise<T> {
     for (;;) {
       signal.throwIfAborted()
-      this.#due = false
-      const found = await look()
+      const overdue = this.#overdue
+      this.#due = this.#overdue = false
+      const found = (await look()) ?? (overdue ? await resync() : undefined)
       if (found !== undefined) return found
       await this.#nextLook(signal)
     }
@@ -51,7 +62,10 @@ export class Watch implements Disposable {
         this.#wake = undefined
         resolve()
       }
-      const guard = setTimeout(done, guardInterval)
+      const guard = setTimeout(() => {
+        this.#overdue = true
+        done()
+      }, guardInterval)
       signal.addEventListener('abort', done, { once: true })
       this.#wake = done
     })

@@ -1,29 +1,15 @@
 import { BrickError } from '../errors.ts'
-import type { ErrorCode } from '../errors.ts'
+import { iscsiError } from '../iscsi/errors.ts'
 import type { NodeRecords, NodeSettings, SessionControl, TargetPortal } from '../iscsi/initiator.ts'
 import { formatPortal } from '../iscsi/portal.ts'
 import type { Session } from '../iscsi/sessions.ts'
 import { run } from './run.ts'
 
-/** iscsiadm's exit codes (open-iscsi, include/iscsi_err.h). */
+/** Exit codes: open-iscsi, include/iscsi_err.h. */
 const success = 0
 const sessionNotFound = 2
 const sessionExists = 15
 const nothingFound = 21
-
-const meanings: Readonly<Record<number, ErrorCode>> = {
-  4: 'PORTAL_UNREACHABLE',
-  5: 'LOGIN_FAILED',
-  8: 'PORTAL_UNREACHABLE',
-  11: 'LOGIN_FAILED',
-  12: 'NOT_SUPPORTED',
-  13: 'PERMISSION_DENIED',
-  18: 'NOT_SUPPORTED',
-  // A login that the target refused for good, though not for its credentials.
-  19: 'TARGET_NOT_FOUND',
-  20: 'NOT_SUPPORTED',
-  24: 'AUTH_FAILED',
-}
 
 /** open-iscsi's command. */
 export const iscsiadm: NodeRecords & SessionControl = {
@@ -75,7 +61,5 @@ function refuseSecrets(settings: NodeSettings): void {
 async function expect(accepted: readonly number[], parameters: readonly string[], signal: AbortSignal): Promise<void> {
   const { code, error } = await run('iscsiadm', parameters, signal)
   if (accepted.includes(code)) return
-  throw new BrickError(meanings[code] ?? 'TOOL_FAILED', `iscsiadm: ${error.trim() || `exit code ${code}`}`, {
-    details: { program: 'iscsiadm', parameters, exitCode: code },
-  })
+  throw iscsiError(code, `iscsiadm: ${error.trim()}`, { program: 'iscsiadm', parameters })
 }

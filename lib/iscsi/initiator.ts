@@ -1,5 +1,6 @@
 import { iscsiadm } from '../cli/iscsiadm.ts'
 import type { ChapCredentials } from '../properties/iscsi.ts'
+import * as iscsid from './iscsid.ts'
 import { NodeDatabase } from './node-database.ts'
 import type { Portal } from './portal.ts'
 import type { Session } from './sessions.ts'
@@ -46,9 +47,14 @@ export interface Initiator {
   readonly sessions: SessionControl
 }
 
-/** Records by our own hand where it is clear where they are, by iscsiadm elsewhere. */
+/** Records by our own hand where it is clear where they are, logouts by iscsid's socket, the rest by iscsiadm. */
 export async function openInitiator(signal: AbortSignal): Promise<Initiator> {
-  return { records: (await NodeDatabase.open(signal)) ?? iscsiadm, sessions: iscsiadm }
+  return { records: (await NodeDatabase.open(signal)) ?? iscsiadm, sessions: { login: iscsiadm.login, logout } }
+}
+
+async function logout(session: Session, signal: AbortSignal): Promise<void> {
+  // iscsiadm knows how to start an iscsid that is not running.
+  if (!(await iscsid.logout(session, signal))) await iscsiadm.logout(session, signal)
 }
 
 /** What a record of ours says beyond the host's defaults. */

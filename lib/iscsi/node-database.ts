@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import { watch } from 'node:fs'
+import { constants } from 'node:os'
 import { binding, failedWith, finish } from '../binding.ts'
+import type { FileOperation } from '../binding.ts'
 import { BrickError } from '../errors.ts'
 import { listDirectory } from '../files.ts'
 import type { NodeRecords, NodeSettings, TargetPortal } from './initiator.ts'
@@ -10,10 +12,14 @@ import { nodeRecordAddress } from './portal.ts'
 const roots = ['/var/lib/iscsi', '/etc/iscsi']
 const configuration = '/etc/iscsi/iscsid.conf'
 const lockFolder = '/run/lock/iscsi'
+const lockFile = `${lockFolder}/lock`
+/** Exists while somebody has the database: a hard link to the file above (idbm_lock). */
+const heldLock = `${lockFolder}/lock.write`
 /** Milliseconds that another program may hold the database before we give up; its own limit is 30 s. */
 const lockPatience = 5000
 
 const lane = 'iscsi-database'
+const { EEXIST, ENOENT, ENOTEMPTY } = constants.errno
 
 /**
  * The node records from which iscsid's sessions are made, as files: open-iscsi, usr/idbm.c.
@@ -22,6 +28,7 @@ const lane = 'iscsi-database'
  * are files in a folder ADDRESS,PORT,GROUP. Only the former are ever written or removed here.
  */
 export class NodeDatabase implements NodeRecords {
+  static #known: NodeDatabase | undefined
   readonly #root: string
 
   private constructor(root: string) {
@@ -30,6 +37,10 @@ export class NodeDatabase implements NodeRecords {
 
   /** The database of this host; undefined when it is not clear where that is. */
   static async open(signal: AbortSignal): Promise<NodeDatabase | undefined> {
+    return (this.#known ??= await this.#find(signal))
+  }
+
+  static async #find(signal: AbortSignal): Promise<NodeDatabase | undefined> {
     const found = []
     for (const root of roots) {
       const names = (await listDirectory(root, signal)) ?? []
@@ -54,25 +65,24 @@ export class NodeDatabase implements NodeRecords {
 
   /** Readers see the old record or the new one, whole. */
   async restore(target: TargetPortal, record: string, signal: AbortSignal): Promise<void> {
-    await this.#locked(signal, async () => {
-      for (const folder of [`${this.#root}/nodes`, this.#folder(target)]) {
-        await unless('EEXIST', finish(binding().makeDirectory(lane, folder, 0o700), signal))
-      }
-      // In the root, which open-iscsi never lists: any name below nodes/ would be read as a target.
-      const draft = `${this.#root}/.hostbrick-${process.pid}`
-      await unless('ENOENT', finish(binding().unlinkFile(lane, draft), signal))
-      await finish(binding().createFile(lane, draft, record, 0o600), signal)
-      await finish(binding().renameFile(lane, draft, this.#file(target)), signal)
-    })
+    // In the root, which open-iscsi never lists: any name below nodes/ would be read as a target.
+    const draft = `${this.#root}/.hostbrick-${process.pid}`
+    await changeLocked(signal, [
+      { verb: 'makeDirectory', path: `${this.#root}/nodes`, mode: 0o700, unless: [EEXIST] },
+      { verb: 'makeDirectory', path: this.#folder(target), mode: 0o700, unless: [EEXIST] },
+      { verb: 'unlink', path: draft, unless: [ENOENT] },
+      { verb: 'createFile', path: draft, content: record, mode: 0o600 },
+      { verb: 'rename', from: draft, to: this.#file(target) },
+    ])
   }
 
   /** The target's folder goes too when this was the last record in it. */
   async remove(target: TargetPortal, signal: AbortSignal): Promise<void> {
     if ((await this.read(target, signal)) === undefined) return
-    await this.#locked(signal, async () => {
-      await unless('ENOENT', finish(binding().unlinkFile(lane, this.#file(target)), signal))
-      await unless(['ENOTEMPTY', 'ENOENT'], finish(binding().removeDirectory(lane, this.#folder(target)), signal))
-    })
+    await changeLocked(signal, [
+      { verb: 'unlink', path: this.#file(target), unless: [ENOENT] },
+      { verb: 'removeDirectory', path: this.#folder(target), unless: [ENOTEMPTY, ENOENT] },
+    ])
   }
 
   #folder({ iqn }: TargetPortal): string {
@@ -82,21 +92,30 @@ export class NodeDatabase implements NodeRecords {
   #file(target: TargetPortal): string {
     return `${this.#folder(target)}/${nodeRecordAddress(target.portal)},${target.portal.port}`
   }
+}
 
-  /** Under open-iscsi's own lock: a hard link that exists while somebody has it (idbm_lock). */
-  async #locked(signal: AbortSignal, run: () => Promise<void>): Promise<void> {
-    await unless('EEXIST', finish(binding().makeDirectory(lane, lockFolder, 0o755), signal))
-    await unless('EEXIST', finish(binding().createFile(lane, `${lockFolder}/lock`, '', 0o600), signal))
-    await takeLock(signal)
-    try {
-      await run()
-    } finally {
-      await finish(binding().unlinkFile(lane, `${lockFolder}/lock.write`), new AbortController().signal)
-    }
+/** Changes the database under open-iscsi's own lock. */
+async function changeLocked(signal: AbortSignal, operations: readonly FileOperation[]): Promise<void> {
+  await takeLock(signal)
+  // From here on nothing may keep the lock from being given back: not even the caller's own impatience.
+  const calm = new AbortController().signal
+  const unlock: FileOperation = { verb: 'unlink', path: heldLock, unless: [ENOENT] }
+  try {
+    await finish(binding().changeFiles(lane, [...operations, unlock]), calm)
+  } catch (error) {
+    await finish(binding().changeFiles(lane, [unlock]), calm)
+    throw error
   }
 }
 
 async function takeLock(signal: AbortSignal): Promise<void> {
+  const take: readonly FileOperation[] = [
+    { verb: 'makeDirectory', path: lockFolder, mode: 0o755, unless: [EEXIST] },
+    { verb: 'createFile', path: lockFile, content: '', mode: 0o600, unless: [EEXIST] },
+    { verb: 'link', from: lockFile, to: heldLock },
+  ]
+  if (await succeeds(take, signal)) return
+
   const patience = AbortSignal.any([signal, AbortSignal.timeout(lockPatience)])
   const watcher = watch(lockFolder)
   try {
@@ -104,22 +123,29 @@ async function takeLock(signal: AbortSignal): Promise<void> {
       // Listening before the try, so that no release is missed; after a successful one nobody cares how this ends.
       const changed = once(watcher, 'change', { signal: patience })
       changed.catch(() => undefined)
-      try {
-        await finish(binding().linkFile(lane, `${lockFolder}/lock`, `${lockFolder}/lock.write`), signal)
-        return
-      } catch (error) {
-        if (!failedWith(error, 'EEXIST')) throw error
-      }
+      if (await succeeds(take, signal)) return
       await changed
     }
   } catch (error) {
     signal.throwIfAborted()
     if (!patience.aborted) throw error
-    throw new BrickError('BUSY', `${lockFolder}/lock.write has been held for ${lockPatience} ms by another program`, {
-      details: { lock: `${lockFolder}/lock.write` },
+    throw new BrickError('BUSY', `${heldLock} has been held for ${lockPatience} ms by another program`, {
+      details: { lock: heldLock },
     })
   } finally {
     watcher.close()
+  }
+}
+
+/** False when somebody else has the lock. An abort cannot leave it taken: whoever gives up waits for the outcome. */
+async function succeeds(take: readonly FileOperation[], signal: AbortSignal): Promise<boolean> {
+  signal.throwIfAborted()
+  try {
+    await finish(binding().changeFiles(lane, take), new AbortController().signal)
+    return true
+  } catch (error) {
+    if (failedWith(error, 'EEXIST')) return false
+    throw error
   }
 }
 
@@ -160,13 +186,4 @@ export function parseNodeSettings(text: string): NodeSettings {
     if (name !== undefined && value !== undefined) settings.set(name, value)
   }
   return settings
-}
-
-/** For a step that somebody else may have taken already. */
-async function unless(codes: string | readonly string[], action: Promise<void>): Promise<void> {
-  try {
-    await action
-  } catch (error) {
-    if (!failedWith(error, ...[codes].flat())) throw error
-  }
 }

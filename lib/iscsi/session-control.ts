@@ -1,12 +1,13 @@
 import { orAborted } from '../abort.ts'
 import { BrickError } from '../errors.ts'
+import { initiatorName } from '../host/initiator-name.ts'
 import type { Operation } from '../operation.ts'
 import type { ChapCredentials } from '../properties/iscsi.ts'
 import type { Rollback } from '../rollback.ts'
+import { probeLogin } from './login-probe.ts'
 import { openInitiator, sessionSettings } from './initiator.ts'
 import type { Initiator, TargetPortal } from './initiator.ts'
 import { formatPortal } from './portal.ts'
-import { reach } from './reach.ts'
 import { leadsTo, readSessions } from './sessions.ts'
 import type { Session } from './sessions.ts'
 
@@ -24,7 +25,7 @@ export async function openSession(
   const existing = await operation.step('sessions', (signal) => findSession(target, signal))
   if (existing) return usable(existing, target)
 
-  await operation.step('portal', (signal) => reach(target.portal, signal))
+  await operation.step('portal', async (signal) => probeLogin(target, await initiatorName(signal), signal))
   const initiator = await operation.step('record', (signal) => writeRecord(target, credentials, rollback, signal))
   return operation.step('login', (signal) => login(target, initiator, rollback, signal))
 }
@@ -73,7 +74,7 @@ async function login(target: TargetPortal, initiator: Initiator, rollback: Rollb
     try {
       await orAborted(settled, late)
     } finally {
-      giveUp.abort()
+      giveUp.abort(new BrickError('ABORTED', 'the login took longer than undoing it may'))
     }
     const session = await findSession(target, late)
     if (session) await initiator.sessions.logout(session, late)

@@ -51,8 +51,9 @@ export async function unitExists({ hctl }: UnitAddress, signal: AbortSignal): Pr
  * Asks the host to look at one LUN, and returns its disk as soon as the kernel has announced that.
  * Undefined when the target shows no such unit to this host.
  *
- * The write returns when the unit is known, which is before it has a disk: sd probes it on its own time and announces
- * the disk when its size and partitions are read (drivers/scsi/sd.c, sd_probe).
+ * The write returns when the unit is known, which is before it has a disk: sd probes it on its own time (sd_probe in
+ * drivers/scsi/sd.c). Its folder in sysfs comes next, and only with the announcement can the node be opened
+ * (device_add_disk in block/genhd.c).
  */
 export async function scan(unit: UnitAddress, signal: AbortSignal): Promise<Disk | undefined> {
   const [host = '', channel = '', target = '', lun = ''] = unit.hctl.split(':')
@@ -64,12 +65,14 @@ export async function scan(unit: UnitAddress, signal: AbortSignal): Promise<Disk
     announced = { name, path: `/dev/${name}` }
     return true
   })
+  const known = await findDisk(unit, signal)
+  if (known) return known
   await finish(
     binding().writeAttribute(hostLane(unit.host), `/sys/class/scsi_host/host${host}/scan`, `${channel} ${target} ${lun}`),
     signal,
   )
   if (!(await unitExists(unit, signal))) return undefined
-  return watch.until(() => announced ?? findDisk(unit, signal), signal)
+  return await watch.until(() => announced, signal, () => findDisk(unit, signal))
 }
 
 /**
@@ -80,7 +83,7 @@ export async function remove(unit: UnitAddress, signal: AbortSignal, { offline =
   const lane = hostLane(unit.host)
   using watch = new Watch('kernel', (event) => event.mentions(`/${unit.hctl}`) && event.action === 'remove')
   try {
-    if (offline) await finish(binding().writeAttribute(lane, `${folder(unit.hctl)}/state`, 'offline'), signal)
+    if (offline) await finish(binding().writeAttribute(lane, `${folder(unit.hctl)}/state`, 'offline\n'), signal)
     await finish(binding().writeAttribute(lane, `${folder(unit.hctl)}/delete`, '1'), signal)
   } catch (error) {
     if (!failedWith(error, 'ENOENT', 'ENODEV')) throw error

@@ -1,6 +1,8 @@
 #include "files/binding.h"
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "core/call.h"
 #include "files/operations.h"
@@ -9,40 +11,44 @@ namespace hostbrick {
 
 namespace {
 
-std::string text(const Napi::CallbackInfo& info, std::size_t index) { return info[index].As<Napi::String>(); }
+std::string text(const Napi::Object& object, const char* key) { return object.Get(key).As<Napi::String>(); }
 
-unsigned number(const Napi::CallbackInfo& info, std::size_t index) { return info[index].As<Napi::Number>(); }
+unsigned mode(const Napi::Object& object) { return object.Get("mode").As<Napi::Number>(); }
 
-Napi::Value make(const Napi::CallbackInfo& info) {
-  return start_call(info.Env(), text(info, 0),
-                    [path = text(info, 1), mode = number(info, 2)] { make_directory(path, mode); });
+decltype(FileOperation::action) to_action(const Napi::Object& object) {
+  const auto verb = text(object, "verb");
+  if (verb == "makeDirectory") return MakeDirectory{text(object, "path"), mode(object)};
+  if (verb == "createFile") return CreateFile{text(object, "path"), text(object, "content"), mode(object)};
+  if (verb == "rename") return RenameFile{text(object, "from"), text(object, "to")};
+  if (verb == "link") return LinkFile{text(object, "from"), text(object, "to")};
+  if (verb == "unlink") return UnlinkFile{text(object, "path")};
+  return RemoveDirectory{text(object, "path")};
 }
 
-Napi::Value create(const Napi::CallbackInfo& info) {
-  return start_call(info.Env(), text(info, 0), [path = text(info, 1), content = text(info, 2), mode = number(info, 3)] {
-    create_file(path, content, mode);
-  });
+// `unless` is a list of errno numbers.
+std::vector<int> to_numbers(const Napi::Value& value) {
+  std::vector<int> numbers;
+  if (!value.IsArray()) return numbers;
+  const auto list = value.As<Napi::Array>();
+  for (std::uint32_t i = 0; i < list.Length(); ++i) numbers.push_back(list.Get(i).As<Napi::Number>());
+  return numbers;
 }
 
-template <void (*Operation)(const std::string&)>
-Napi::Value on_one(const Napi::CallbackInfo& info) {
-  return start_call(info.Env(), text(info, 0), [path = text(info, 1)] { Operation(path); });
-}
-
-template <void (*Operation)(const std::string&, const std::string&)>
-Napi::Value on_two(const Napi::CallbackInfo& info) {
-  return start_call(info.Env(), text(info, 0), [from = text(info, 1), to = text(info, 2)] { Operation(from, to); });
+Napi::Value change_files(const Napi::CallbackInfo& info) {
+  const auto list = info[1].As<Napi::Array>();
+  std::vector<FileOperation> operations;
+  for (std::uint32_t i = 0; i < list.Length(); ++i) {
+    const auto object = list.Get(i).As<Napi::Object>();
+    operations.push_back({to_action(object), to_numbers(object.Get("unless"))});
+  }
+  return start_call(info.Env(), info[0].As<Napi::String>(),
+                    [operations = std::move(operations)] { carry_out(operations); });
 }
 
 }  // namespace
 
 void export_files(Napi::Env env, Napi::Object exports) {
-  exports.Set("makeDirectory", Napi::Function::New(env, make, "makeDirectory"));
-  exports.Set("createFile", Napi::Function::New(env, create, "createFile"));
-  exports.Set("renameFile", Napi::Function::New(env, on_two<rename_file>, "renameFile"));
-  exports.Set("linkFile", Napi::Function::New(env, on_two<link_file>, "linkFile"));
-  exports.Set("unlinkFile", Napi::Function::New(env, on_one<unlink_file>, "unlinkFile"));
-  exports.Set("removeDirectory", Napi::Function::New(env, on_one<remove_directory>, "removeDirectory"));
+  exports.Set("changeFiles", Napi::Function::New(env, change_files, "changeFiles"));
 }
 
 }  // namespace hostbrick

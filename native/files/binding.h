@@ -4,10 +4,7 @@
 
 namespace hostbrick {
 
-/**
- * makeDirectory(lane, path, mode), createFile(lane, path, content, mode), renameFile, linkFile(lane, from, to),
- * unlinkFile, removeDirectory(lane, path)
- */
+/** changeFiles(lane, operations) */
 void export_files(Napi::Env env, Napi::Object exports);
 
 }  // namespace hostbrick

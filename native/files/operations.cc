@@ -4,45 +4,61 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <string_view>
 
 #include "core/file_descriptor.h"
 #include "core/system_error.h"
 
 namespace hostbrick {
 
-void make_directory(const std::string& path, unsigned mode) {
-  if (::mkdir(path.c_str(), mode) < 0) throw SystemError(errno, "mkdir", path);
+namespace {
+
+void carry_out(const MakeDirectory& directory) {
+  if (::mkdir(directory.path.c_str(), directory.mode) < 0) throw SystemError(errno, "mkdir", directory.path);
 }
 
-void create_file(const std::string& path, std::string_view content, unsigned mode) {
-  const auto file = open_path(path, O_WRONLY | O_CREAT | O_EXCL, mode);
-  while (!content.empty()) {
-    const auto written = ::write(file.get(), content.data(), content.size());
+void carry_out(const CreateFile& creation) {
+  const auto file = open_path(creation.path, O_WRONLY | O_CREAT | O_EXCL, creation.mode);
+  for (std::string_view rest = creation.content; !rest.empty();) {
+    const auto written = ::write(file.get(), rest.data(), rest.size());
     if (written < 0) {
       const auto error = errno;
-      ::unlink(path.c_str());
-      throw SystemError(error, "write", path);
+      ::unlink(creation.path.c_str());
+      throw SystemError(error, "write", creation.path);
     }
-    content.remove_prefix(static_cast<std::size_t>(written));
+    rest.remove_prefix(static_cast<std::size_t>(written));
   }
 }
 
-void rename_file(const std::string& from, const std::string& to) {
-  if (::rename(from.c_str(), to.c_str()) < 0) throw SystemError(errno, "rename", to);
+void carry_out(const RenameFile& renaming) {
+  if (::rename(renaming.from.c_str(), renaming.to.c_str()) < 0) throw SystemError(errno, "rename", renaming.to);
 }
 
-void link_file(const std::string& from, const std::string& to) {
-  if (::link(from.c_str(), to.c_str()) < 0) throw SystemError(errno, "link", to);
+void carry_out(const LinkFile& linking) {
+  if (::link(linking.from.c_str(), linking.to.c_str()) < 0) throw SystemError(errno, "link", linking.to);
 }
 
-void unlink_file(const std::string& path) {
-  if (::unlink(path.c_str()) < 0) throw SystemError(errno, "unlink", path);
+void carry_out(const UnlinkFile& file) {
+  if (::unlink(file.path.c_str()) < 0) throw SystemError(errno, "unlink", file.path);
 }
 
-void remove_directory(const std::string& path) {
-  if (::rmdir(path.c_str()) < 0) throw SystemError(errno, "rmdir", path);
+void carry_out(const RemoveDirectory& directory) {
+  if (::rmdir(directory.path.c_str()) < 0) throw SystemError(errno, "rmdir", directory.path);
+}
+
+}  // namespace
+
+void carry_out(const std::vector<FileOperation>& operations) {
+  for (const auto& [action, tolerated] : operations) {
+    try {
+      std::visit([](const auto& one) { carry_out(one); }, action);
+    } catch (const SystemError& failure) {
+      if (std::ranges::find(tolerated, failure.error()) == tolerated.end()) throw;
+    }
+  }
 }
 
 }  // namespace hostbrick

@@ -1,26 +1,44 @@
 #pragma once
 
 #include <string>
-#include <string_view>
+#include <variant>
+#include <vector>
 
 namespace hostbrick {
 
-/** Small file operations for state that others share with us, each one system call but for create_file. All throw
- * SystemError. */
-
-void make_directory(const std::string& path, unsigned mode);
-
+struct MakeDirectory {
+  std::string path;
+  unsigned mode;
+};
 /** A new file with this content; EEXIST when there is one. */
-void create_file(const std::string& path, std::string_view content, unsigned mode);
-
+struct CreateFile {
+  std::string path;
+  std::string content;
+  unsigned mode;
+};
 /** Atomic: whoever opens `to` sees the one file or the other, whole. */
-void rename_file(const std::string& from, const std::string& to);
-
-void link_file(const std::string& from, const std::string& to);
-
-void unlink_file(const std::string& path);
-
+struct RenameFile {
+  std::string from;
+  std::string to;
+};
+struct LinkFile {
+  std::string from;
+  std::string to;
+};
+struct UnlinkFile {
+  std::string path;
+};
 /** ENOTEMPTY when something is in it. */
-void remove_directory(const std::string& path);
+struct RemoveDirectory {
+  std::string path;
+};
+
+struct FileOperation {
+  std::variant<MakeDirectory, CreateFile, RenameFile, LinkFile, UnlinkFile, RemoveDirectory> action;
+  std::vector<int> tolerated;  ///< errno values that are as good as success
+};
+
+/** Carries out the operations in order, up to the first that fails: then throws SystemError. */
+void carry_out(const std::vector<FileOperation>& operations);
 
 }  // namespace hostbrick

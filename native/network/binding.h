@@ -4,7 +4,7 @@
 
 namespace hostbrick {
 
-/** resolveHost(host) */
+/** resolveHost(host), connectAbstract(name) */
 void export_network(Napi::Env env, Napi::Object exports);
 
 }  // namespace hostbrick
