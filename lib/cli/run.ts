@@ -7,7 +7,12 @@ import { BrickError } from '../errors.ts'
  *
  * @throws BrickError NOT_SUPPORTED when there is no such program
  */
-export async function run(program: string, parameters: readonly string[], signal: AbortSignal, input = ''): Promise<Ending> {
+export async function run(
+  program: string,
+  parameters: readonly string[],
+  signal: AbortSignal,
+  input = '',
+): Promise<Ending> {
   try {
     return await finish(
       binding().runProgram({

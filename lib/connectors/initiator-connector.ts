@@ -1,7 +1,7 @@
 import type { CallOptions } from '../operation.ts'
 import type { DeviceInfo } from '../properties/device-info.ts'
 
-export interface ConnectOptions extends CallOptions {}
+export type ConnectOptions = CallOptions
 
 export interface DisconnectOptions extends CallOptions {
   /** Go on when the device is in use or cannot be flushed, and say so at the end. What was not written is lost. */

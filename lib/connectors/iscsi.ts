@@ -94,7 +94,7 @@ export class ISCSIConnector implements InitiatorConnector {
   /** Every link in the folder where udev names devices by their place, whatever they are: so does os-brick. */
   async getAllAvailableVolumes(options: CallOptions = {}): Promise<string[]> {
     using operation = new Operation('iscsi.getAllAvailableVolumes', options)
-    return operation.step('list', async (signal) => {
+    return await operation.step('list', async (signal) => {
       const names = (await listDirectory(searchPath, signal)) ?? []
       return names.map((name) => `${searchPath}/${name}`)
     })
@@ -107,7 +107,7 @@ export class ISCSIConnector implements InitiatorConnector {
   /** Whether the device answers a read that no cache can serve. */
   async checkValidDevice(path: string, options: CallOptions = {}): Promise<boolean> {
     using operation = new Operation('iscsi.checkValidDevice', options)
-    return operation.step('read', (signal) => isReadable(path, signal))
+    return await operation.step('read', (signal) => isReadable(path, signal))
   }
 }
 

@@ -1,35 +1,63 @@
 import { orAborted } from '../abort.ts'
 import { binding, finish } from '../binding.ts'
-import { Operation } from '../operation.ts'
+import { asBrickError, Operation } from '../operation.ts'
 import type { CallOptions } from '../operation.ts'
 import { blockFolder, toBlockDevice } from './block-device.ts'
 import type { BlockDevice } from './block-device.ts'
 import { readWalk } from './walk.ts'
 
-/** The block devices of this host at one moment. */
-export interface Inventory {
-  readonly devices: readonly BlockDevice[]
-  readonly byName: ReadonlyMap<string, BlockDevice>
+/** The block devices of this host at one moment. Lists and indexes are made when they are first asked for. */
+export class Inventory {
+  readonly #read: () => BlockDevice[]
+  #devices: readonly BlockDevice[] | undefined
+  #byName: ReadonlyMap<string, BlockDevice> | undefined
+  #byDevno: ReadonlyMap<string, BlockDevice> | undefined
+  #byHctl: ReadonlyMap<string, BlockDevice> | undefined
+  #byWwid: ReadonlyMap<string, readonly BlockDevice[]> | undefined
+
+  /** `read` is called once at most. */
+  constructor(read: () => BlockDevice[]) {
+    this.#read = read
+  }
+
+  get devices(): readonly BlockDevice[] {
+    return (this.#devices ??= this.#read())
+  }
+
+  get byName(): ReadonlyMap<string, BlockDevice> {
+    return (this.#byName ??= new Map(this.devices.map((device) => [device.name, device])))
+  }
+
   /** By 'major:minor'. */
-  readonly byDevno: ReadonlyMap<string, BlockDevice>
+  get byDevno(): ReadonlyMap<string, BlockDevice> {
+    return (this.#byDevno ??= new Map(this.devices.map((device) => [device.devno, device])))
+  }
+
   /** SCSI disks by 'H:C:T:L'. */
-  readonly byHctl: ReadonlyMap<string, BlockDevice>
+  get byHctl(): ReadonlyMap<string, BlockDevice> {
+    const disks = this.devices.filter(({ kind }) => kind === 'disk')
+    return (this.#byHctl ??= new Map(disks.flatMap((disk) => (disk.scsi ? [[disk.scsi.hctl, disk] as const] : []))))
+  }
+
   /** By every name that the kernel, udev or multipath have for the volume. All paths to it have the same. */
-  readonly byWwid: ReadonlyMap<string, readonly BlockDevice[]>
+  get byWwid(): ReadonlyMap<string, readonly BlockDevice[]> {
+    return (this.#byWwid ??= indexByWwid(this.devices))
+  }
 }
 
-const sysfs = '/sys'
-/** A walk serves everybody who waits for it: no single caller ends it. */
-const never = new AbortController().signal
+/** Milliseconds that a walk may take. It reads memory only: a kernel that does not answer for so long is in trouble. */
+const patience = 60_000
 
 /**
  * Lists the block devices of this host, without asking the devices themselves anything.
  *
  * @throws BrickError SYSTEM or PERMISSION_DENIED when sysfs cannot be read
  */
-export async function inventory(options: CallOptions = {}): Promise<Inventory> {
+export async function inventory(options?: CallOptions): Promise<Inventory> {
+  // Most callers bring no bounds of their own: they wait for the walk, which has one, and cost next to nothing.
+  if (options === undefined) return takeInventory()
   using operation = new Operation('inventory', options)
-  return operation.step('walk', (signal) => takeInventory(signal))
+  return await operation.step('walk', (signal) => orAborted(takeInventory(), signal))
 }
 
 /** The walk that others who ask meanwhile are to get as well: it has not begun yet. */
@@ -37,50 +65,43 @@ let next: Promise<Inventory> | undefined
 let current: Promise<unknown> = Promise.resolve()
 
 /** Callers that come while a walk runs share the one after it, which begins later than they asked. */
-export async function takeInventory(signal: AbortSignal): Promise<Inventory> {
-  const shared = (next ??= current.then(
+function takeInventory(): Promise<Inventory> {
+  return (next ??= current.then(
     () => begin(),
     () => begin(),
   ))
-  return orAborted(shared, signal)
 }
 
 function begin(): Promise<Inventory> {
   next = undefined
-  const walk = readInventory(sysfs)
+  const walk = readInventory('/sys')
   current = walk
   return walk
 }
 
 async function readInventory(root: string): Promise<Inventory> {
   const folders = [blockFolder]
-  const bytes = await finish(binding().walk('inventory', root, folders), never)
-  const devices: BlockDevice[] = []
-  for (const entry of readWalk(bytes, folders)) {
-    const device = toBlockDevice(entry)
-    if (device) devices.push(device)
+  try {
+    const bytes = await finish(binding().walk('inventory', root, folders), AbortSignal.timeout(patience))
+    return new Inventory(() => {
+      const devices = [...readWalk(bytes, folders)].map((entry) => toBlockDevice(entry))
+      return devices.filter((device) => device !== undefined)
+    })
+  } catch (error) {
+    throw asBrickError(error, 'walk')
   }
-  return index(devices)
 }
 
-/** Makes the indexes of a list of devices. */
-export function index(devices: readonly BlockDevice[]): Inventory {
-  const byWwid = new Map<string, BlockDevice[]>()
+function indexByWwid(devices: readonly BlockDevice[]): Map<string, BlockDevice[]> {
+  const index = new Map<string, BlockDevice[]>()
   for (const device of devices) {
     for (const name of wwidsOf(device)) {
-      const same = byWwid.get(name)
+      const same = index.get(name)
       if (same) same.push(device)
-      else byWwid.set(name, [device])
+      else index.set(name, [device])
     }
   }
-  const disks = devices.filter(({ kind }) => kind === 'disk')
-  return {
-    devices,
-    byName: new Map(devices.map((device) => [device.name, device])),
-    byDevno: new Map(devices.map((device) => [device.devno, device])),
-    byHctl: new Map(disks.flatMap((device) => (device.scsi ? [[device.scsi.hctl, device] as const] : []))),
-    byWwid,
-  }
+  return index
 }
 
 /** Every name of the volume behind a device. */

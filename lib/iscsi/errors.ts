@@ -19,7 +19,11 @@ const meanings: Readonly<Record<number, ErrorCode>> = {
 }
 
 /** A failure that open-iscsi reports; `number` is undefined when it gave none. */
-export function iscsiError(number: number | undefined, message: string, details: Record<string, unknown> = {}): BrickError {
+export function iscsiError(
+  number: number | undefined,
+  message: string,
+  details: Record<string, unknown> = {},
+): BrickError {
   const code = number === undefined ? undefined : meanings[number]
   const shown = number === undefined ? message : `${message} (open-iscsi error ${number})`
   return new BrickError(code ?? 'TOOL_FAILED', shown, { details: { ...details, openIscsiError: number ?? null } })

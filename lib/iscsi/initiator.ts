@@ -49,7 +49,10 @@ export interface Initiator {
 
 /** Records by our own hand where it is clear where they are, logouts by iscsid's socket, the rest by iscsiadm. */
 export async function openInitiator(signal: AbortSignal): Promise<Initiator> {
-  return { records: (await NodeDatabase.open(signal)) ?? iscsiadm, sessions: { login: iscsiadm.login, logout } }
+  return {
+    records: (await NodeDatabase.open(signal)) ?? iscsiadm,
+    sessions: { login: (target, late) => iscsiadm.login(target, late), logout },
+  }
 }
 
 async function logout(session: Session, signal: AbortSignal): Promise<void> {
@@ -57,13 +60,20 @@ async function logout(session: Session, signal: AbortSignal): Promise<void> {
   if (!(await iscsid.logout(session, signal))) await iscsiadm.logout(session, signal)
 }
 
-/** What a record of ours says beyond the host's defaults. */
-export function sessionSettings(credentials: ChapCredentials | undefined): NodeSettings {
+/** Seconds: open-iscsi's own default, and what a session that is to recover from trouble needs at least. */
+const longestLogin = 15
+const shortestLogin = 5
+
+/** What a record of ours says beyond the host's defaults. `patience`: milliseconds that the caller has for the login. */
+export function sessionSettings(credentials: ChapCredentials | undefined, patience: number): NodeSettings {
+  const loginTimeout = Math.min(longestLogin, Math.max(shortestLogin, Math.ceil(patience / 1000)))
   const settings = new Map([
     // The session is to bring the volume, not all that is mapped to this host.
     ['node.session.scan', 'manual'],
     // The portal was found to answer; if the login then fails the caller is to hear of it, not to wait for more tries.
     ['node.session.initial_login_retry_max', '1'],
+    // iscsid cannot be told to give up a login, only beforehand for how long to try.
+    ['node.conn[0].timeo.login_timeout', String(loginTimeout)],
   ])
   if (credentials) {
     settings.set('node.session.auth.authmethod', credentials.method)

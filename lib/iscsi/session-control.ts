@@ -6,7 +6,7 @@ import type { ChapCredentials } from '../properties/iscsi.ts'
 import type { Rollback } from '../rollback.ts'
 import { probeLogin } from './login-probe.ts'
 import { openInitiator, sessionSettings } from './initiator.ts'
-import type { Initiator, TargetPortal } from './initiator.ts'
+import type { Initiator, NodeSettings, TargetPortal } from './initiator.ts'
 import { formatPortal } from './portal.ts'
 import { leadsTo, readSessions } from './sessions.ts'
 import type { Session } from './sessions.ts'
@@ -26,7 +26,9 @@ export async function openSession(
   if (existing) return usable(existing, target)
 
   await operation.step('portal', async (signal) => probeLogin(target, await initiatorName(signal), signal))
-  const initiator = await operation.step('record', (signal) => writeRecord(target, credentials, rollback, signal))
+  const initiator = await operation.step('record', (signal) =>
+    writeRecord(target, sessionSettings(credentials, operation.remaining), rollback, signal),
+  )
   return operation.step('login', (signal) => login(target, initiator, rollback, signal))
 }
 
@@ -38,14 +40,18 @@ async function findSession(target: TargetPortal, signal: AbortSignal): Promise<S
 function usable(session: Session, target: TargetPortal): Session {
   if (session.state === 'LOGGED_IN') return session
   const { id, state } = session
-  throw new BrickError('LOGIN_FAILED', `session ${id} to ${formatPortal(target.portal)} is ${state}: iscsid is recovering it`, {
-    details: { session: id, state },
-  })
+  throw new BrickError(
+    'LOGIN_FAILED',
+    `session ${id} to ${formatPortal(target.portal)} is ${state}: iscsid is recovering it`,
+    {
+      details: { session: id, state },
+    },
+  )
 }
 
 async function writeRecord(
   target: TargetPortal,
-  credentials: ChapCredentials | undefined,
+  settings: NodeSettings,
   rollback: Rollback,
   signal: AbortSignal,
 ): Promise<Initiator> {
@@ -55,7 +61,7 @@ async function writeRecord(
   rollback.add('record', (late) =>
     before === undefined ? records.remove(target, late) : records.restore(target, before, late),
   )
-  await records.create(target, sessionSettings(credentials), signal)
+  await records.create(target, settings, signal)
   return initiator
 }
 
@@ -63,7 +69,12 @@ async function writeRecord(
  * iscsid cannot be told to forget a login that it has begun. So an aborted one is left to end by itself, and undoing it
  * waits for that: a session that comes up late goes again.
  */
-async function login(target: TargetPortal, initiator: Initiator, rollback: Rollback, signal: AbortSignal): Promise<Session> {
+async function login(
+  target: TargetPortal,
+  initiator: Initiator,
+  rollback: Rollback,
+  signal: AbortSignal,
+): Promise<Session> {
   const giveUp = new AbortController()
   const outcome = initiator.sessions.login(target, giveUp.signal)
   const settled = outcome.then(

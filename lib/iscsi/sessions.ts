@@ -45,7 +45,9 @@ export async function readSessions(signal: AbortSignal): Promise<Session[]> {
     const portal = portalOf(entry)
     if (portal) portals.set(sessionNumber(entry), portal)
   }
-  const units = entries.flatMap(({ folder, path }) => (folder === 2 ? [scsiPlaceOf(path)] : [])).filter((unit) => unit !== null)
+  const units = entries
+    .flatMap(({ folder, path }) => (folder === 2 ? [scsiPlaceOf(path)] : []))
+    .filter((unit) => unit !== null)
   return entries
     .filter(({ folder }) => folder === 0)
     .map((entry) => {

@@ -23,7 +23,7 @@ export interface Disk {
 const commandTimeout = 10_000
 
 /** Illegal request: a page that this device does not have, or a unit that its target does not have. */
-const illegalRequest = /sense 5\//
+const illegalRequest = 'sense 5/'
 
 const folder = (hctl: string): string => `/sys/class/scsi_device/${hctl}/device`
 
@@ -48,14 +48,17 @@ export async function unitExists({ hctl }: UnitAddress, signal: AbortSignal): Pr
 }
 
 /**
- * Asks the host to look at one LUN, and returns its disk as soon as the kernel has announced that.
- * Undefined when the target shows no such unit to this host.
+ * Asks the host to look at one LUN, and returns its disk, as soon as the kernel has announced that, with what the unit
+ * said of itself. Undefined when the target shows no such unit to this host.
  *
- * The write returns when the unit is known, which is before it has a disk: sd probes it on its own time (sd_probe in
- * drivers/scsi/sd.c). Its folder in sysfs comes next, and only with the announcement can the node be opened
- * (device_add_disk in block/genhd.c).
+ * The write returns when the unit is known and its pages are read, which is before it has a disk: sd probes it on its
+ * own time (sd_probe in drivers/scsi/sd.c). Its folder in sysfs comes next, and only with the announcement can the node
+ * be opened (device_add_disk in block/genhd.c).
  */
-export async function scan(unit: UnitAddress, signal: AbortSignal): Promise<Disk | undefined> {
+export async function scan(
+  unit: UnitAddress,
+  signal: AbortSignal,
+): Promise<{ disk: Disk; identity: ScsiIdentity } | undefined> {
   const [host = '', channel = '', target = '', lun = ''] = unit.hctl.split(':')
   let announced: Disk | undefined
   using watch = new Watch('kernel', (event) => {
@@ -65,14 +68,18 @@ export async function scan(unit: UnitAddress, signal: AbortSignal): Promise<Disk
     announced = { name, path: `/dev/${name}` }
     return true
   })
-  const known = await findDisk(unit, signal)
-  if (known) return known
-  await finish(
-    binding().writeAttribute(hostLane(unit.host), `/sys/class/scsi_host/host${host}/scan`, `${channel} ${target} ${lun}`),
-    signal,
-  )
+  const scanFile = `/sys/class/scsi_host/host${host}/scan`
+  await finish(binding().writeAttribute(hostLane(unit.host), scanFile, `${channel} ${target} ${lun}`), signal)
   if (!(await unitExists(unit, signal))) return undefined
-  return await watch.until(() => announced, signal, () => findDisk(unit, signal))
+  const [disk, identity] = await Promise.all([
+    watch.until(
+      () => announced,
+      signal,
+      () => findDisk(unit, signal),
+    ),
+    notedIdentity(unit, signal),
+  ])
+  return { disk, identity }
 }
 
 /**
@@ -128,7 +135,7 @@ export async function liveIdentity(disk: Disk, signal: AbortSignal): Promise<Scs
     try {
       return await finish(job, signal)
     } catch (error) {
-      if (failedWith(error, 'EIO') && illegalRequest.test(error.detail ?? '')) return undefined
+      if (failedWith(error, 'EIO') && error.detail?.includes(illegalRequest)) return undefined
       throw error
     }
   }

@@ -31,34 +31,42 @@ export async function bringUp(
   rollback: Rollback,
 ): Promise<ProvenDisk> {
   const found = await operation.step('find', (signal) => findDisk(unit, signal))
-  const current = found && (await operation.step('verify', (signal) => keepOrRemove(unit, found, signal))) ? found : undefined
-  const disk = current ?? (await scanFor(unit, operation, rollback))
-  const identity = await operation.step('identity', (signal) => notedIdentity(unit, signal))
+  const current = found && (await operation.step('verify', (signal) => keepOrRemove(unit, found, signal)))
+  const { disk, identity } = current ?? (await scanFor(unit, operation, rollback))
   return { ...disk, identity, wwn: prove(identity, expected, disk) }
 }
 
-async function scanFor(unit: UnitAddress, operation: Operation, rollback: Rollback): Promise<Disk> {
+interface IdentifiedDisk {
+  readonly disk: Disk
+  readonly identity: ScsiIdentity
+}
+
+async function scanFor(unit: UnitAddress, operation: Operation, rollback: Rollback): Promise<IdentifiedDisk> {
   rollback.add('scan', (signal) => remove(unit, signal))
   return operation.step('scan', async (signal) => {
-    const disk = await scan(unit, signal)
-    if (disk) return disk
+    const found = await scan(unit, signal)
+    if (found) return found
     throw new BrickError('LUN_NOT_MAPPED', `the target shows no unit at ${unit.hctl} to this host`, {
       details: { hctl: unit.hctl },
     })
   })
 }
 
-/** Whether the device still is what the kernel noted; if not it has been removed. */
-async function keepOrRemove(unit: UnitAddress, disk: Disk, signal: AbortSignal): Promise<boolean> {
+/** The device, if it still is what the kernel noted; else it has been removed. */
+async function keepOrRemove(unit: UnitAddress, disk: Disk, signal: AbortSignal): Promise<IdentifiedDisk | undefined> {
   const [noted, live] = await Promise.all([notedIdentity(unit, signal), liveIdentity(disk, signal)])
-  if (live && sameUnit(noted, live)) return true
+  if (live && sameUnit(noted, live)) return { disk, identity: live }
   if (await heldExclusively(disk.path, signal)) {
-    throw new BrickError('IDENTITY_MISMATCH', `${disk.path} was ${named(noted)}, is ${named(live)} now, and is in use`, {
-      details: { device: disk.path, noted: noted.key, found: live?.key ?? null },
-    })
+    throw new BrickError(
+      'IDENTITY_MISMATCH',
+      `${disk.path} was ${named(noted)}, is ${named(live)} now, and is in use`,
+      {
+        details: { device: disk.path, noted: noted.key, found: live?.key ?? null },
+      },
+    )
   }
   await remove(unit, signal, { offline: true })
-  return false
+  return undefined
 }
 
 function prove(identity: ScsiIdentity, expected: string | undefined, disk: Disk): string {

@@ -1,5 +1,5 @@
 /** Where the time of an attach and a detach goes, step by step: rounds.js [ROUNDS] */
-import { channel } from 'node:diagnostics_channel'
+import { subscribe } from 'node:diagnostics_channel'
 import { ISCSIConnector } from 'hostbrick'
 import type { StepMessage } from 'hostbrick'
 import { startIscsid } from '../daemons.ts'
@@ -12,7 +12,7 @@ const target = iscsiTarget({ iqn, portals: ['127.0.0.1:3260'], luns: { 0: { mega
 const volume = { target_portal: '127.0.0.1:3260', target_iqn: iqn, target_lun: 0 }
 const connector = new ISCSIConnector()
 
-channel('hostbrick:step').subscribe((message) => {
+subscribe('hostbrick:step', (message) => {
   const { call, step, start, milliseconds } = message as StepMessage
   console.log(`${call.padEnd(24)} ${step.padEnd(10)} ${start.toFixed(1).padStart(8)} + ${milliseconds.toFixed(1)} ms`)
 })
@@ -22,7 +22,9 @@ for (let round = 0; round < rounds; round++) {
   const attached = performance.now()
   await connector.disconnectVolume(volume, info)
   const detached = performance.now()
-  console.log(`round ${round}: attach ${(attached - start).toFixed(0)} ms, detach ${(detached - attached).toFixed(0)} ms`)
+  console.log(
+    `round ${round}: attach ${(attached - start).toFixed(0)} ms, detach ${(detached - attached).toFixed(0)} ms`,
+  )
 }
 target.remove()
 await iscsid.stop()

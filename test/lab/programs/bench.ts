@@ -1,0 +1,124 @@
+/**
+ * hostbrick beside os-brick, in one boot, in turn: bench.js [ROUNDS]
+ *
+ * Prints medians and ratios and ends with a status other than 0 when a goal is missed. Emulation makes the start of a
+ * process several times dearer, relative to the rest, than it is on hardware, and os-brick starts many: on hardware
+ * the ratios are smaller.
+ */
+import { arch, cpus, release } from 'node:os'
+import { subscribe } from 'node:diagnostics_channel'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { inventory, ISCSIConnector } from 'hostbrick'
+import type { StepMessage } from 'hostbrick'
+import { startIscsid } from '../daemons.ts'
+import { blackHole } from '../network.ts'
+import { OsBrick } from '../os-brick.ts'
+import { median, mediansByKey, percentile, table } from '../statistics.ts'
+import { iscsiTarget } from '../targets.ts'
+import { UeventClock } from '../uevent-clock.ts'
+
+const rounds = Number(process.argv[2] ?? 9)
+const iqn = 'iqn.2026-11.lab:bench'
+const portal = '127.0.0.1:3260'
+const volume = { target_portal: portal, target_iqn: iqn, target_lun: 0 }
+
+const iscsid = await startIscsid()
+const target = iscsiTarget({ iqn, portals: [portal], luns: { 0: { megabytes: 64 } } })
+const connector = new ISCSIConnector()
+const osBrick = OsBrick.start()
+const clock = await UeventClock.start()
+const missed: string[] = []
+
+console.log(
+  `kernel ${release()}, ${arch()}, ${cpus().length} CPUs (${cpus()[0]?.model ?? ''}), node ${process.version}`,
+)
+console.log(`${rounds} rounds after one to warm up, hostbrick and os-brick in turn, medians`)
+await compareWithOsBrick()
+await watchEventLoop()
+
+await clock.stop()
+await osBrick.stop()
+target.remove()
+await iscsid.stop()
+for (const goal of missed) console.log(`missed: ${goal}`)
+process.exitCode = missed.length > 0 ? 1 : 0
+
+async function compareWithOsBrick(): Promise<void> {
+  const ours = { connect: [] as number[], disconnect: [] as number[] }
+  const theirs = { connect: [] as number[], disconnect: [] as number[] }
+  const steps = { connect: [] as Record<string, number>[], disconnect: [] as Record<string, number>[] }
+  const latency: number[] = []
+  let collected: Record<string, number> = {}
+  subscribe('hostbrick:step', (message) => {
+    const { step, milliseconds } = message as StepMessage
+    collected[step] = (collected[step] ?? 0) + milliseconds
+  })
+  const measure = async <T>(
+    call: () => Promise<T>,
+  ): Promise<{ value: T; milliseconds: number; steps: Record<string, number> }> => {
+    collected = {}
+    const start = performance.now()
+    const value = await call()
+    return { value, milliseconds: performance.now() - start, steps: collected }
+  }
+
+  for (let round = 0; round <= rounds; round++) {
+    const connect = await measure(() => connector.connectVolume(volume))
+    const resolved = process.hrtime.bigint()
+    const announced = await clock.next()
+    const disconnect = await measure(() => connector.disconnectVolume(volume, connect.value))
+
+    const theirConnect = await osBrick.connect('ISCSI', volume)
+    await clock.next()
+    const theirDisconnect = await osBrick.disconnect('ISCSI', volume, theirConnect.info)
+    if (round === 0) continue
+
+    ours.connect.push(connect.milliseconds)
+    ours.disconnect.push(disconnect.milliseconds)
+    steps.connect.push(connect.steps)
+    steps.disconnect.push(disconnect.steps)
+    latency.push(Number(resolved - announced) / 1e6)
+    theirs.connect.push(theirConnect.milliseconds)
+    theirs.disconnect.push(theirDisconnect.milliseconds)
+  }
+
+  const rows = [['iSCSI, one path (ms)', 'hostbrick', 'os-brick', 'ratio']]
+  for (const call of ['connect', 'disconnect'] as const) {
+    const ratio = median(theirs[call]) / median(ours[call])
+    rows.push([call, median(ours[call]).toFixed(0), median(theirs[call]).toFixed(0), `${ratio.toFixed(1)}x`])
+    expect(`${call} at least 5x faster than os-brick`, ratio >= 5)
+  }
+  console.log(`\n${table(rows)}`)
+  for (const call of ['connect', 'disconnect'] as const) {
+    const medians = Object.entries(mediansByKey(steps[call])).map(([step, value]) => [step, value.toFixed(1)])
+    console.log(`\n${table([[`${call}, step`, 'ms'], ...medians])}`)
+  }
+  const p50 = median(latency)
+  console.log(
+    `\nkernel's block uevent to resolved promise: p50 ${p50.toFixed(1)} ms, p99 ${percentile(latency, 0.99).toFixed(1)} ms`,
+  )
+  expect('event to promise p50 at most 10 ms', p50 <= 10)
+}
+
+/** How long the event loop stands still while 100 inventories are taken and an attach waits for a portal that is gone. */
+async function watchEventLoop(): Promise<void> {
+  const hole = blackHole('127.0.0.1', 3260)
+  await inventory()
+  const resolution = 1
+  const delay = monitorEventLoopDelay({ resolution })
+  delay.enable()
+  const attach = connector.connectVolume(volume, { timeout: 3000 }).catch(() => undefined)
+  for (let batch = 0; batch < 10; batch++) await Promise.all(Array.from({ length: 100 }, () => inventory()))
+  await attach
+  delay.disable()
+  hole.lift()
+  const stall = delay.max / 1e6 - resolution
+  console.log(
+    `event loop with 100 inventories at once and an attach into a black hole: longest stall ${stall.toFixed(1)} ms`,
+  )
+  expect('event loop never stalls over 10 ms', stall <= 10)
+}
+
+function expect(goal: string, reached: boolean): void {
+  if (!reached) missed.push(goal)
+}

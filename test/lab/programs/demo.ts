@@ -1,0 +1,107 @@
+/** The main job, once through: a volume is attached, written, extended and detached, and nothing of it is left. */
+import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { closeSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs'
+import { inventory, ISCSIConnector } from 'hostbrick'
+import { startIscsid } from '../daemons.ts'
+import { OsBrick } from '../os-brick.ts'
+import { difference, settled, snapshot } from '../residue.ts'
+import { median, table } from '../statistics.ts'
+import { iscsiTarget } from '../targets.ts'
+
+const MEBIBYTE = 1024 * 1024
+const iqn = 'iqn.2026-11.lab:demo'
+const portal = '127.0.0.1:3260'
+const volume = { driver_volume_type: 'iscsi', data: { target_portal: portal, target_iqn: iqn, target_lun: 1 } }
+
+const iscsid = await startIscsid()
+const target = iscsiTarget({ iqn, portals: [portal], luns: { 1: { megabytes: 256 } } })
+const connector = new ISCSIConnector()
+await connector.disconnectVolume(volume, await connector.connectVolume(volume)) // to warm up, as os-brick below
+await settled()
+const clean = snapshot()
+
+console.log(`\nA volume behind iSCSI, with hostbrick:\n${JSON.stringify(volume)}\n`)
+const attached = await timed(() => connector.connectVolume(volume))
+const info = attached.value
+const { timings, ...device } = info
+console.log(`attached in ${attached.milliseconds.toFixed(0)} ms\n${JSON.stringify(device, undefined, 2)}`)
+for (const [step, milliseconds] of Object.entries(timings))
+  console.log(`  ${step.padEnd(10)} ${milliseconds.toFixed(1).padStart(7)} ms`)
+const disk = (await inventory()).byWwid.get(info.scsi_wwn)?.[0]
+console.log(
+  `proven: ${info.path} says that it is ${disk?.identity?.designators.map(({ value }) => value).join(', ') ?? 'nothing'}`,
+)
+
+const content = randomBytes(16 * MEBIBYTE)
+const written = await timed(() => {
+  write(info.path, content)
+})
+console.log(
+  `written 16 MiB in ${written.milliseconds.toFixed(0)} ms, read back: ${read(info.path, content.length).equals(content) ? 'the same' : 'DIFFERENT'}`,
+)
+
+target.grow(1, 512)
+const extended = await timed(() => connector.extendVolume(volume, { expectedBytes: 512 * MEBIBYTE }))
+console.log(
+  `extended from ${info.size / MEBIBYTE} to ${extended.value / MEBIBYTE} MiB in ${extended.milliseconds.toFixed(0)} ms`,
+)
+
+const detached = await timed(() => connector.disconnectVolume(volume, info))
+await settled()
+const left = difference(clean, snapshot())
+console.log(
+  `detached in ${detached.milliseconds.toFixed(0)} ms, left behind: ${left.length === 0 ? 'nothing' : left.join(', ')}`,
+)
+
+console.log('\nThe same with os-brick, three times after once to warm up (its start takes a while) ...')
+const osBrick = OsBrick.start()
+const theirs = { connect: [] as number[], disconnect: [] as number[] }
+for (let round = 0; round <= 3; round++) {
+  const connect = await osBrick.connect('ISCSI', volume.data)
+  const disconnect = await osBrick.disconnect('ISCSI', volume.data, connect.info)
+  if (round === 0) continue
+  theirs.connect.push(connect.milliseconds)
+  theirs.disconnect.push(disconnect.milliseconds)
+}
+await osBrick.stop()
+const row = (name: string, ours: number, other: number): string[] => [
+  name,
+  ours.toFixed(0),
+  other.toFixed(0),
+  `${(other / ours).toFixed(1)}x`,
+]
+console.log(
+  table([
+    ['milliseconds', 'hostbrick', 'os-brick', 'ratio'],
+    row('attach', attached.milliseconds, median(theirs.connect)),
+    row('detach', detached.milliseconds, median(theirs.disconnect)),
+  ]),
+)
+console.log('(Emulation makes starting a process dearer than it is on hardware, and os-brick starts many.)')
+
+target.remove()
+await iscsid.stop()
+if (left.length > 0) process.exitCode = 1
+
+async function timed<T>(call: () => T | Promise<T>): Promise<{ value: T; milliseconds: number }> {
+  const start = performance.now()
+  const value = await call()
+  return { value, milliseconds: performance.now() - start }
+}
+
+function write(path: string, data: Buffer): void {
+  const file = openSync(path, 'r+')
+  writeSync(file, data)
+  fsyncSync(file)
+  closeSync(file)
+  execFileSync('blockdev', ['--flushbufs', path])
+}
+
+function read(path: string, length: number): Buffer {
+  const file = openSync(path, 'r')
+  const data = Buffer.alloc(length)
+  for (let at = 0; at < length;) at += readSync(file, data, at, length - at, at)
+  closeSync(file)
+  return data
+}
