@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
-import { getSystemErrorName } from 'node:util'
 import { fileURLToPath } from 'node:url'
+import { errnoName } from './errno.ts'
 import { BrickError } from './errors.ts'
 
 /** A blocking call on one of the addon's own threads. */
@@ -125,7 +125,7 @@ export class SystemError extends Error {
   readonly detail: string | undefined
 
   constructor(cause: NativeFailure) {
-    const code = getSystemErrorName(cause.errno)
+    const code = errnoName(cause.errno)
     super(`${code}: ${cause.message}`, { cause })
     this.code = code
     this.errno = cause.errno

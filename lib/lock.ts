@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync } from 'node:fs'
+import { constants } from 'node:os'
 import { orAborted } from './abort.ts'
-import { binding, finish } from './binding.ts'
+import { binding, failedWith, finish } from './binding.ts'
 
-const folder = '/run/lock/hostbrick'
+/** Below /run itself, which only root can write to: in /run/lock anybody could make the folder first. */
+const folder = '/run/hostbrick'
+const file = `${folder}/locks`
+const { EEXIST } = constants.errno
 
 /** The last in each key's queue of this process. */
 const queues = new Map<string, Promise<void>>()
@@ -27,7 +30,7 @@ export async function lock(key: string, signal: AbortSignal): Promise<Disposable
   }
   try {
     await orAborted(turn, signal)
-    const release = await finish(binding().lockByte(`lock:${key}`, lockFile(), byteOf(key)), signal)
+    const release = await lockFile(key, signal)
     return {
       [Symbol.dispose]() {
         release()
@@ -48,7 +51,14 @@ function byteOf(key: string): bigint {
   return createHash('sha256').update(key).digest().readBigUInt64LE() >> 2n
 }
 
-function lockFile(): string {
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
-  return `${folder}/locks`
+async function lockFile(key: string, signal: AbortSignal): Promise<() => void> {
+  const take = (): Promise<() => void> => finish(binding().lockByte(`lock:${key}`, file, byteOf(key)), signal)
+  try {
+    return await take()
+  } catch (error) {
+    if (!failedWith(error, 'ENOENT')) throw error
+    const make = { verb: 'makeDirectory', path: folder, mode: 0o700, unless: [EEXIST] } as const
+    await finish(binding().changeFiles('files', [make]), signal)
+    return await take()
+  }
 }

@@ -11,7 +11,7 @@ for group in "$@"; do
     lint)
       # Debian 12 has these under their version only; in later releases the plain name is at least as new.
       suffix=$(. /etc/os-release && [[ ${VERSION_ID:-} != 12 ]] || echo -19)
-      packages+=("clang-format$suffix" "clang-tidy$suffix")
+      packages+=("clang-format$suffix" "clang-tidy$suffix" "clang$suffix" "libclang-rt$suffix-dev")
       ;;
     *)
       echo "usage: test/setup.sh [lab] [lint]" >&2

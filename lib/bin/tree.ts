@@ -26,7 +26,7 @@ function childrenOf(
 }
 
 function kindOf({ transport, kind, map }: BlockDevice): string {
-  if (map) return `${map.uuid.split('-')[0]?.toLowerCase() || 'dm'} ${map.name}`
+  if (map) return `${/^\w+(?=-)/.exec(map.uuid)?.[0].toLowerCase() ?? 'dm'} ${map.name}`
   return kind === 'partition' ? 'partition' : (transport ?? '-')
 }
 

@@ -1,6 +1,9 @@
+import type { Ending } from '../binding.ts'
 import { BrickError } from '../errors.ts'
 import { iscsiError } from '../iscsi/errors.ts'
-import type { NodeRecords, NodeSettings, SessionControl, TargetPortal } from '../iscsi/initiator.ts'
+import type { NodeRecords, SessionControl, TargetPortal } from '../iscsi/initiator.ts'
+import { parseNodeSettings, sessionSettingNames } from '../iscsi/node-settings.ts'
+import type { NodeSettings } from '../iscsi/node-settings.ts'
 import { formatPortal } from '../iscsi/portal.ts'
 import type { Session } from '../iscsi/sessions.ts'
 import { run } from './run.ts'
@@ -13,20 +16,21 @@ const nothingFound = 21
 
 /** open-iscsi's command. */
 export const iscsiadm: NodeRecords & SessionControl = {
-  async read() {
-    // It prints records for people, without their secrets: nothing that could be put back.
-    return Promise.resolve(undefined)
+  async keep(target, signal) {
+    const before = await show(target, signal)
+    return async (late) => {
+      if (before === undefined) await this.remove(target, late)
+      else await update(target, before, late)
+    }
   },
 
   async create(target, settings, signal) {
     refuseSecrets(settings)
-    await expect([success], [...node(target), '--interface', 'default', '--op', 'new'], signal)
-    const values = [...settings].flatMap(([name, value]) => ['--name', name, '--value', value])
-    await expect([success], [...node(target), '--op', 'update', ...values], signal)
-  },
-
-  async restore() {
-    return Promise.reject(new Error('iscsiadm never gave a record to restore'))
+    // A record that is there already is updated: made anew, it would lose the secrets that it may have.
+    if ((await show(target, signal)) === undefined) {
+      await expect([success], [...node(target), '--interface', 'default', '--op', 'new'], signal)
+    }
+    await update(target, settings, signal)
   },
 
   async remove(target, signal) {
@@ -52,14 +56,30 @@ function node({ portal, iqn }: TargetPortal): string[] {
   return ['--mode', 'node', '--targetname', iqn, '--portal', formatPortal(portal)]
 }
 
+/** What the record says of the settings that we change; undefined when there is no record. */
+async function show(target: TargetPortal, signal: AbortSignal): Promise<NodeSettings | undefined> {
+  const { code, output } = await expect([success, nothingFound], [...node(target), '--op', 'show'], signal)
+  if (code === nothingFound) return undefined
+  return new Map([...parseNodeSettings(output)].filter(([name]) => sessionSettingNames.includes(name)))
+}
+
+async function update(target: TargetPortal, settings: NodeSettings, signal: AbortSignal): Promise<void> {
+  const values = [...settings].flatMap(([name, value]) => ['--name', name, '--value', value])
+  if (values.length > 0) await expect([success], [...node(target), '--op', 'update', ...values], signal)
+}
+
 /** Its only way to take a password is its command line, which every user of the host can read. */
 function refuseSecrets(settings: NodeSettings): void {
   if (!settings.has('node.session.auth.password')) return
   throw new BrickError('NOT_SUPPORTED', "CHAP needs open-iscsi's node database, which was not found on this host")
 }
 
-async function expect(accepted: readonly number[], parameters: readonly string[], signal: AbortSignal): Promise<void> {
-  const { code, error } = await run('iscsiadm', parameters, signal)
-  if (accepted.includes(code)) return
-  throw iscsiError(code, `iscsiadm: ${error.trim()}`, { program: 'iscsiadm', parameters })
+async function expect(
+  accepted: readonly number[],
+  parameters: readonly string[],
+  signal: AbortSignal,
+): Promise<Ending> {
+  const ending = await run('iscsiadm', parameters, signal)
+  if (accepted.includes(ending.code)) return ending
+  throw iscsiError(ending.code, `iscsiadm: ${ending.error.trim()}`, { program: 'iscsiadm', parameters })
 }

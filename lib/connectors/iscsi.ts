@@ -116,16 +116,15 @@ async function attach(volume: IscsiProperties, target: IscsiTarget, operation: O
   try {
     const session = await openSession(target, volume.credentials, operation, rollback)
     const unit = unitOf(session.host, target)
-    const disk = await bringUp(unit, volume.wwn, operation, rollback)
-    const facts = await operation.step('size', (signal) => deviceFacts(disk.path, signal))
+    const { disk, facts, wwn } = await bringUp(unit, volume.wwn, operation, rollback)
     return {
       type: 'block',
       path: disk.path,
-      scsi_wwn: disk.wwn,
+      scsi_wwn: wwn,
       paths: [{ path: disk.path, hctl: unit.hctl, portal: formatPortal(target.portal) }],
       expected_paths: 1,
       degraded: false,
-      identity: { source: 'vpd', value: disk.wwn, devno: `${facts.major}:${facts.minor}`, diskseq: facts.diskSequence },
+      identity: { source: 'vpd', value: wwn, devno: `${facts.major}:${facts.minor}`, diskseq: facts.diskSequence },
       size: facts.size,
       timings: operation.trace.timings,
     }

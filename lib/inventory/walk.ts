@@ -1,5 +1,5 @@
-import { getSystemErrorName } from 'node:util'
 import type { WalkFolder } from '../binding.ts'
+import { errnoName } from '../errno.ts'
 
 /** One device of a walk, as native/sysfs/walk.h writes it. */
 export interface WalkEntry {
@@ -43,7 +43,7 @@ export function* readWalk(bytes: Buffer, folders: readonly WalkFolder[]): Genera
 }
 
 function note(unreadable: Record<string, string>, name: string, result: number): void {
-  const error = result < 0 ? getSystemErrorName(result) : 'ENOENT'
+  const error = result < 0 ? errnoName(result) : 'ENOENT'
   if (error !== 'ENOENT') unreadable[name] = error
 }
 

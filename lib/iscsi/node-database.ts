@@ -5,12 +5,13 @@ import { binding, failedWith, finish } from '../binding.ts'
 import type { FileOperation } from '../binding.ts'
 import { BrickError } from '../errors.ts'
 import { listDirectory } from '../files.ts'
-import type { NodeRecords, NodeSettings, TargetPortal } from './initiator.ts'
+import type { NodeRecords, TargetPortal } from './initiator.ts'
+import { nodeRecord } from './node-settings.ts'
+import type { NodeSettings } from './node-settings.ts'
 import { nodeRecordAddress } from './portal.ts'
 
 /** Where distributions compile open-iscsi's database to be (ISCSI_DB_ROOT): Debian 13 and Fedora, Debian 12 and SUSE. */
 const roots = ['/var/lib/iscsi', '/etc/iscsi']
-const configuration = '/etc/iscsi/iscsid.conf'
 const lockFolder = '/run/lock/iscsi'
 const lockFile = `${lockFolder}/lock`
 /** Exists while somebody has the database: a hard link to the file above (idbm_lock). */
@@ -50,7 +51,25 @@ export class NodeDatabase implements NodeRecords {
     return root === undefined || others.length > 0 ? undefined : new NodeDatabase(root)
   }
 
-  async read(target: TargetPortal, signal: AbortSignal): Promise<string | undefined> {
+  async keep(target: TargetPortal, signal: AbortSignal): Promise<(late: AbortSignal) => Promise<void>> {
+    const record = await this.#read(target, signal)
+    return (late) => (record === undefined ? this.remove(target, late) : this.#write(target, record, late))
+  }
+
+  async create(target: TargetPortal, settings: NodeSettings, signal: AbortSignal): Promise<void> {
+    await this.#write(target, await nodeRecord(target, settings, signal), signal)
+  }
+
+  /** The target's folder goes too when this was the last record in it. */
+  async remove(target: TargetPortal, signal: AbortSignal): Promise<void> {
+    if ((await this.#read(target, signal)) === undefined) return
+    await changeLocked(signal, [
+      { verb: 'unlink', path: this.#file(target), unless: [ENOENT] },
+      { verb: 'removeDirectory', path: this.#folder(target), unless: [ENOTEMPTY, ENOENT] },
+    ])
+  }
+
+  async #read(target: TargetPortal, signal: AbortSignal): Promise<string | undefined> {
     try {
       return (await finish(binding().readFile(lane, this.#file(target)), signal)).toString()
     } catch (error) {
@@ -59,30 +78,20 @@ export class NodeDatabase implements NodeRecords {
     }
   }
 
-  async create(target: TargetPortal, settings: NodeSettings, signal: AbortSignal): Promise<void> {
-    await this.restore(target, await nodeRecord(target, settings, signal), signal)
-  }
-
   /** Readers see the old record or the new one, whole. */
-  async restore(target: TargetPortal, record: string, signal: AbortSignal): Promise<void> {
-    // In the root, which open-iscsi never lists: any name below nodes/ would be read as a target.
-    const draft = `${this.#root}/.hostbrick-${process.pid}`
-    await changeLocked(signal, [
+  async #write(target: TargetPortal, record: string, signal: AbortSignal): Promise<void> {
+    // In the root, which open-iscsi never lists: any name below nodes/ would be read as a target. One name for all, which
+    // the lock guards: what a crash has left, with a password in it perhaps, goes with the next record.
+    const draft = `${this.#root}/.hostbrick-draft`
+    const drop: FileOperation = { verb: 'unlink', path: draft, unless: [ENOENT] }
+    const change: readonly FileOperation[] = [
       { verb: 'makeDirectory', path: `${this.#root}/nodes`, mode: 0o700, unless: [EEXIST] },
       { verb: 'makeDirectory', path: this.#folder(target), mode: 0o700, unless: [EEXIST] },
-      { verb: 'unlink', path: draft, unless: [ENOENT] },
+      drop,
       { verb: 'createFile', path: draft, content: record, mode: 0o600 },
       { verb: 'rename', from: draft, to: this.#file(target) },
-    ])
-  }
-
-  /** The target's folder goes too when this was the last record in it. */
-  async remove(target: TargetPortal, signal: AbortSignal): Promise<void> {
-    if ((await this.read(target, signal)) === undefined) return
-    await changeLocked(signal, [
-      { verb: 'unlink', path: this.#file(target), unless: [ENOENT] },
-      { verb: 'removeDirectory', path: this.#folder(target), unless: [ENOTEMPTY, ENOENT] },
-    ])
+    ]
+    await changeLocked(signal, change, [drop])
   }
 
   #folder({ iqn }: TargetPortal): string {
@@ -94,16 +103,20 @@ export class NodeDatabase implements NodeRecords {
   }
 }
 
-/** Changes the database under open-iscsi's own lock. */
-async function changeLocked(signal: AbortSignal, operations: readonly FileOperation[]): Promise<void> {
+/** Changes the database under open-iscsi's own lock. When that fails, `mend` is done before the lock is given back. */
+async function changeLocked(
+  signal: AbortSignal,
+  change: readonly FileOperation[],
+  mend: readonly FileOperation[] = [],
+): Promise<void> {
   await takeLock(signal)
   // From here on nothing may keep the lock from being given back: not even the caller's own impatience.
   const calm = new AbortController().signal
   const unlock: FileOperation = { verb: 'unlink', path: heldLock, unless: [ENOENT] }
   try {
-    await finish(binding().changeFiles(lane, [...operations, unlock]), calm)
+    await finish(binding().changeFiles(lane, [...change, unlock]), calm)
   } catch (error) {
-    await finish(binding().changeFiles(lane, [unlock]), calm)
+    await finish(binding().changeFiles(lane, [...mend, unlock]), calm)
     throw error
   }
 }
@@ -147,43 +160,4 @@ async function succeeds(take: readonly FileOperation[], signal: AbortSignal): Pr
     if (failedWith(error, 'EEXIST')) return false
     throw error
   }
-}
-
-/** The record of a portal: the host's own defaults, and on top of them `settings`. Keys that are left out have open-iscsi's. */
-export async function nodeRecord(target: TargetPortal, settings: NodeSettings, signal: AbortSignal): Promise<string> {
-  const values = new Map([
-    ['node.name', target.iqn],
-    ['node.tpgt', '-1'],
-    ['node.startup', 'manual'],
-    ['iface.iscsi_ifacename', 'default'],
-    ['iface.transport_name', 'tcp'],
-    ['node.discovery_type', 'static'],
-    ...(await hostDefaults(signal)),
-    ['node.conn[0].address', nodeRecordAddress(target.portal)],
-    ['node.conn[0].port', String(target.portal.port)],
-    ...settings,
-  ])
-  const lines = [...values].map(([name, value]) => `${name} = ${value}`)
-  return ['# BEGIN RECORD hostbrick', ...lines, '# END RECORD', ''].join('\n')
-}
-
-/** The `node.…` settings of iscsid.conf, which iscsiadm copies into every record that it makes. */
-async function hostDefaults(signal: AbortSignal): Promise<NodeSettings> {
-  try {
-    const text = await finish(binding().readFile(lane, configuration), signal)
-    return parseNodeSettings(text.toString())
-  } catch (error) {
-    if (failedWith(error, 'ENOENT')) return new Map()
-    throw error
-  }
-}
-
-/** Reads 'name = value' lines, of iscsid.conf or of a record, and keeps what concerns nodes. */
-export function parseNodeSettings(text: string): NodeSettings {
-  const settings = new Map<string, string>()
-  for (const line of text.split('\n')) {
-    const [, name, value] = /^\s*(node\.[^\s=]+)\s*=\s*(.*?)\s*$/.exec(line) ?? []
-    if (name !== undefined && value !== undefined) settings.set(name, value)
-  }
-  return settings
 }

@@ -5,8 +5,10 @@ import type { Operation } from '../operation.ts'
 import type { ChapCredentials } from '../properties/iscsi.ts'
 import type { Rollback } from '../rollback.ts'
 import { probeLogin } from './login-probe.ts'
-import { openInitiator, sessionSettings } from './initiator.ts'
-import type { Initiator, NodeSettings, TargetPortal } from './initiator.ts'
+import { openInitiator } from './initiator.ts'
+import type { Initiator, TargetPortal } from './initiator.ts'
+import { sessionSettings } from './node-settings.ts'
+import type { NodeSettings } from './node-settings.ts'
 import { formatPortal } from './portal.ts'
 import { leadsTo, readSessions } from './sessions.ts'
 import type { Session } from './sessions.ts'
@@ -57,10 +59,8 @@ async function writeRecord(
 ): Promise<Initiator> {
   const initiator = await openInitiator(signal)
   const { records } = initiator
-  const before = await records.read(target, signal)
-  rollback.add('record', (late) =>
-    before === undefined ? records.remove(target, late) : records.restore(target, before, late),
-  )
+  const putBack = await records.keep(target, signal)
+  rollback.add('record', putBack)
   await records.create(target, settings, signal)
   return initiator
 }

@@ -20,8 +20,13 @@ export function isPresent(data: Properties, key: string): boolean {
 
 export function requiredString(data: Properties, key: string): string {
   const value = data[key]
-  if (typeof value !== 'string' || value === '') throw invalid(key, 'a text', value)
+  if (!isText(value)) throw invalid(key, 'a text', value)
   return value
+}
+
+/** One line: what other programs' files and command lines can hold as it is. */
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && !/\p{Cc}/u.test(value)
 }
 
 export function optionalString(data: Properties, key: string): string | undefined {
@@ -31,7 +36,7 @@ export function optionalString(data: Properties, key: string): string | undefine
 /** Like `requiredString`, for a value that must not be shown. */
 export function requiredSecret(data: Properties, key: string): Secret {
   const value = data[key]
-  if (typeof value !== 'string' || value === '') {
+  if (!isText(value)) {
     throw invalid(key, 'a text', isPresent(data, key) ? `[a secret ${typeof value}]` : value)
   }
   return new Secret(value)

@@ -1,5 +1,6 @@
 import { binding, failedWith, finish } from '../binding.ts'
-import type { Job } from '../binding.ts'
+import type { DeviceFacts, Job } from '../binding.ts'
+import { deviceFacts } from '../block/disk.ts'
 import { listDirectory } from '../files.ts'
 import { Watch } from '../wait.ts'
 import { identify } from './identity.ts'
@@ -17,6 +18,13 @@ export interface UnitAddress {
 export interface Disk {
   readonly name: string
   readonly path: string
+}
+
+/** A disk with what it says of itself. */
+export interface KnownDisk {
+  readonly disk: Disk
+  readonly facts: DeviceFacts
+  readonly identity: ScsiIdentity
 }
 
 /** Milliseconds that a device has to answer a command before the kernel starts recovering it. */
@@ -55,10 +63,7 @@ export async function unitExists({ hctl }: UnitAddress, signal: AbortSignal): Pr
  * own time (sd_probe in drivers/scsi/sd.c). Its folder in sysfs comes next, and only with the announcement can the node
  * be opened (device_add_disk in block/genhd.c).
  */
-export async function scan(
-  unit: UnitAddress,
-  signal: AbortSignal,
-): Promise<{ disk: Disk; identity: ScsiIdentity } | undefined> {
+export async function scan(unit: UnitAddress, signal: AbortSignal): Promise<KnownDisk | undefined> {
   const [host = '', channel = '', target = '', lun = ''] = unit.hctl.split(':')
   let announced: Disk | undefined
   using watch = new Watch('kernel', (event) => {
@@ -71,15 +76,16 @@ export async function scan(
   const scanFile = `/sys/class/scsi_host/host${host}/scan`
   await finish(binding().writeAttribute(hostLane(unit.host), scanFile, `${channel} ${target} ${lun}`), signal)
   if (!(await unitExists(unit, signal))) return undefined
-  const [disk, identity] = await Promise.all([
-    watch.until(
+  const openDisk = async (): Promise<{ disk: Disk; facts: DeviceFacts }> => {
+    const disk = await watch.until(
       () => announced,
       signal,
       () => findDisk(unit, signal),
-    ),
-    notedIdentity(unit, signal),
-  ])
-  return { disk, identity }
+    )
+    return { disk, facts: await deviceFacts(disk.path, signal) }
+  }
+  const [opened, identity] = await Promise.all([openDisk(), notedIdentity(unit, signal)])
+  return { ...opened, identity }
 }
 
 /**

@@ -1,4 +1,4 @@
-import { flush, heldExclusively } from '../block/disk.ts'
+import { deviceFacts, flush, heldExclusively } from '../block/disk.ts'
 import { BrickError } from '../errors.ts'
 import { asBrickError } from '../operation.ts'
 import type { Operation } from '../operation.ts'
@@ -6,11 +6,10 @@ import type { Rollback } from '../rollback.ts'
 import { matchesWwn, sameUnit } from './identity.ts'
 import type { ScsiIdentity } from './identity.ts'
 import { findDisk, liveIdentity, notedIdentity, remove, scan } from './unit.ts'
-import type { Disk, UnitAddress } from './unit.ts'
+import type { Disk, KnownDisk, UnitAddress } from './unit.ts'
 
-/** A disk that has said which volume it is. */
-export interface ProvenDisk extends Disk {
-  readonly identity: ScsiIdentity
+/** A disk that is proven to be the volume. */
+export interface ProvenDisk extends KnownDisk {
   /** The volume's name, as in /dev/disk/by-id/scsi-…. */
   readonly wwn: string
 }
@@ -32,16 +31,11 @@ export async function bringUp(
 ): Promise<ProvenDisk> {
   const found = await operation.step('find', (signal) => findDisk(unit, signal))
   const current = found && (await operation.step('verify', (signal) => keepOrRemove(unit, found, signal)))
-  const { disk, identity } = current ?? (await scanFor(unit, operation, rollback))
-  return { ...disk, identity, wwn: prove(identity, expected, disk) }
+  const known = current ?? (await scanFor(unit, operation, rollback))
+  return { ...known, wwn: prove(known.identity, expected, known.disk) }
 }
 
-interface IdentifiedDisk {
-  readonly disk: Disk
-  readonly identity: ScsiIdentity
-}
-
-async function scanFor(unit: UnitAddress, operation: Operation, rollback: Rollback): Promise<IdentifiedDisk> {
+async function scanFor(unit: UnitAddress, operation: Operation, rollback: Rollback): Promise<KnownDisk> {
   rollback.add('scan', (signal) => remove(unit, signal))
   return operation.step('scan', async (signal) => {
     const found = await scan(unit, signal)
@@ -53,9 +47,9 @@ async function scanFor(unit: UnitAddress, operation: Operation, rollback: Rollba
 }
 
 /** The device, if it still is what the kernel noted; else it has been removed. */
-async function keepOrRemove(unit: UnitAddress, disk: Disk, signal: AbortSignal): Promise<IdentifiedDisk | undefined> {
+async function keepOrRemove(unit: UnitAddress, disk: Disk, signal: AbortSignal): Promise<KnownDisk | undefined> {
   const [noted, live] = await Promise.all([notedIdentity(unit, signal), liveIdentity(disk, signal)])
-  if (live && sameUnit(noted, live)) return { disk, identity: live }
+  if (live && sameUnit(noted, live)) return { disk, identity: live, facts: await deviceFacts(disk.path, signal) }
   if (await heldExclusively(disk.path, signal)) {
     throw new BrickError(
       'IDENTITY_MISMATCH',

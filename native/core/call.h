@@ -57,22 +57,25 @@ Napi::Object start_call(Napi::Env env, const std::string& lane, Work work, Conve
   };
 
   const auto call = std::make_shared<PendingCall>(env);
-  auto run = [call, mailbox = call->mailbox(), work = std::move(work), convert = std::move(convert)]() mutable {
-    if (mailbox->closed()) return;
+  auto run = [call, mailbox = call->mailbox(), work = std::move(work),
+              convert = std::move(convert)]() mutable -> Job::Delivery {
+    if (mailbox->closed()) return {};
     const auto outcome = std::make_shared<Outcome>();
     try {
       outcome->result.emplace(work());
     } catch (const SystemError& failure) {
       outcome->failure.emplace(failure);
     }
-    mailbox->post([call, outcome, convert = std::move(convert)](Napi::Env target) {
-      if (!call->settle(target)) return;
-      if (outcome->failure) {
-        call->deferred().Reject(to_javascript(target, *outcome->failure).Value());
-      } else {
-        call->deferred().Resolve(convert(target, std::move(*outcome->result)));
-      }
-    });
+    return [mailbox, call, outcome, convert = std::move(convert)] {
+      mailbox->post([call, outcome, convert](Napi::Env target) {
+        if (!call->settle(target)) return;
+        if (outcome->failure) {
+          call->deferred().Reject(to_javascript(target, *outcome->failure).Value());
+        } else {
+          call->deferred().Resolve(convert(target, std::move(*outcome->result)));
+        }
+      });
+    };
   };
   const auto job = std::make_shared<Job>(std::move(run), std::move(interrupt));
   try {

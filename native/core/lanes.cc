@@ -85,25 +85,32 @@ void Lanes::run_next(std::unique_lock<std::mutex>& lock) {
   const auto job = std::move(lanes_[name].jobs.front());
   lanes_[name].jobs.pop_front();
 
+  Job::Delivery deliver;
   if (job->state_ == Job::State::queued) {
     --queued_;
     ++running_;
     job->state_ = Job::State::running;
     lanes_[name].busy = true;
     lock.unlock();
-    job->work_();
-    job->work_ = {};
+    deliver = job->work_();
     lock.lock();
     lanes_[name].busy = false;
     --(job->state_ == Job::State::abandoned ? parked_ : running_);
     job->state_ = Job::State::finished;
   }
+  // What they hold goes now, not when JavaScript's garbage is collected.
+  job->work_ = {};
+  job->interrupt_ = {};
 
   if (lanes_[name].jobs.empty()) {
     lanes_.erase(name);
   } else {
     ready_.push_back(name);
   }
+  if (!deliver) return;
+  lock.unlock();
+  deliver();
+  lock.lock();
 }
 
 void Lanes::abandon(const std::shared_ptr<Job>& job) {

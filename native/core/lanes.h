@@ -14,15 +14,18 @@ namespace hostbrick {
 /** One blocking call, to be run once on a thread of ours. */
 class Job {
  public:
+  /** Tells the result to whoever waits for it; called when the lane is free again and the statistics say so. */
+  using Delivery = std::function<void()>;
+
   /** `interrupt`, if any, asks a running `work` to end early; it is called from another thread and must not block. */
-  explicit Job(std::function<void()> work, std::function<void()> interrupt = {})
+  explicit Job(std::function<Delivery()> work, std::function<void()> interrupt = {})
       : work_(std::move(work)), interrupt_(std::move(interrupt)) {}
 
  private:
   friend class Lanes;
   enum class State { queued, running, abandoned, finished };
 
-  std::function<void()> work_;
+  std::function<Delivery()> work_;
   std::function<void()> interrupt_;
   State state_ = State::queued;
 };

@@ -16,6 +16,7 @@ namespace {
 std::vector<std::string> to_texts(const Napi::Value& value) {
   const auto list = value.As<Napi::Array>();
   std::vector<std::string> texts;
+  texts.reserve(list.Length());
   for (std::uint32_t i = 0; i < list.Length(); ++i) texts.push_back(list.Get(i).As<Napi::String>());
   return texts;
 }

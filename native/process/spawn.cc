@@ -65,15 +65,32 @@ class Spawn {
     auto environment = pointers(program.environment);
     pid_t pid = 0;
     const auto error =
-        ::posix_spawnp(&pid, arguments.front(), &actions_, &attributes_, arguments.data(), environment.data());
+        ::posix_spawn(&pid, find(program).c_str(), &actions_, &attributes_, arguments.data(), environment.data());
     if (error != 0) throw SystemError(error, "posix_spawn", program.arguments.front());
     return pid;
   }
 
  private:
+  // posix_spawnp(3) would search the PATH of our own process, and not the one that the program is to have.
+  static std::string find(const Program& program) {
+    const auto& name = program.arguments.front();
+    if (name.find('/') != std::string::npos) return name;
+    for (const auto& variable : program.environment) {
+      if (!variable.starts_with("PATH=")) continue;
+      for (std::size_t begin = 5; begin <= variable.size();) {
+        const auto end = std::min(variable.find(':', begin), variable.size());
+        auto path = variable.substr(begin, end - begin) + "/" + name;
+        if (end > begin && ::access(path.c_str(), X_OK) == 0) return path;
+        begin = end + 1;
+      }
+    }
+    throw SystemError(ENOENT, "posix_spawn", name);
+  }
+
   static std::vector<char*> pointers(const std::vector<std::string>& texts) {
     std::vector<char*> list;
     // posix_spawn(3) takes char* for history's sake and changes nothing.
+    list.reserve(texts.size() + 1);
     for (const auto& text : texts) list.push_back(const_cast<char*>(text.c_str()));
     list.push_back(nullptr);
     return list;
@@ -83,22 +100,26 @@ class Spawn {
   posix_spawnattr_t attributes_{};
 };
 
-// Reads what is there; closes the pipe at its end.
+// Reads some of what is there, so that a program which never stops writing cannot keep us; closes the pipe at its end.
 void drain(FileDescriptor& pipe, std::string& text) {
-  std::array<char, 16384> buffer{};
-  while (pipe) {
-    const auto got = ::read(pipe.get(), buffer.data(), buffer.size());
-    if (got < 0) {
-      if (errno == EINTR) continue;
-      return;
-    }
-    if (got == 0) return pipe.close();
-    const auto room = output_limit - text.size();
-    text.append(buffer.data(), std::min(static_cast<std::size_t>(got), room));
+  if (!pipe) return;
+  std::array<char, 65536> buffer{};
+  const auto got = ::read(pipe.get(), buffer.data(), buffer.size());
+  if (got == 0) pipe.close();
+  if (got <= 0) return;
+  const auto room = output_limit - text.size();
+  text.append(buffer.data(), std::min(static_cast<std::size_t>(got), room));
+}
+
+// Reads all that an ended program has left in the pipe: a pipe's size at most, whoever else may still write to it.
+void drain_rest(FileDescriptor& pipe, std::string& text) {
+  for (std::size_t before = text.size() + 1, reads = 0; pipe && text.size() != before && reads < 16; ++reads) {
+    before = text.size();
+    drain(pipe, text);
   }
 }
 
-// Writes what the pipe takes; closes it when all is written or nobody reads any more.
+// Writes what the pipe takes; closes it when all is written or nobody reads any more. Our threads block SIGPIPE.
 void feed(FileDescriptor& pipe, std::string_view& rest) {
   while (!rest.empty()) {
     const auto put = ::write(pipe.get(), rest.data(), rest.size());
@@ -112,11 +133,42 @@ void feed(FileDescriptor& pipe, std::string_view& rest) {
   pipe.close();
 }
 
-FileDescriptor open_process(pid_t pid) {
-  FileDescriptor process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-  if (!process) throw SystemError(errno, "pidfd_open");
-  return process;
-}
+// A running program and its whole process group; whatever happens to us, neither it nor its zombie stays.
+class Child {
+ public:
+  explicit Child(pid_t pid) : pid_(pid), process_(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))) {
+    if (process_) return;
+    const auto error = errno;
+    end();
+    throw SystemError(error, "pidfd_open");
+  }
+  ~Child() {
+    if (pid_ > 0) end();
+  }
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+
+  [[nodiscard]] int descriptor() const { return process_.get(); }
+  void kill() const { ::kill(-pid_, SIGKILL); }
+
+  // Returns the status of a program that has ended.
+  int wait() {
+    int status = 0;
+    while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+    }
+    pid_ = 0;
+    return status;
+  }
+
+ private:
+  void end() {
+    kill();
+    wait();
+  }
+
+  pid_t pid_;
+  FileDescriptor process_;
+};
 
 }  // namespace
 
@@ -131,8 +183,7 @@ Ending run_program(const Program& program, const Event& interrupt) {
   make_nonblocking(input.writer);
   make_nonblocking(output.reader);
   make_nonblocking(error.reader);
-  const auto pid = spawn.start(program);
-  const auto process = open_process(pid);
+  Child child(spawn.start(program));
   input.reader.close();
   output.writer.close();
   error.writer.close();
@@ -143,7 +194,7 @@ Ending run_program(const Program& program, const Event& interrupt) {
   bool interrupted = false;
   for (bool ended = false; !ended;) {
     // poll(2) ignores the negative descriptors of pipes that are closed already.
-    std::array<pollfd, 5> polled{{{process.get(), POLLIN, 0},
+    std::array<pollfd, 5> polled{{{child.descriptor(), POLLIN, 0},
                                   {output.reader.get(), POLLIN, 0},
                                   {error.reader.get(), POLLIN, 0},
                                   {input.writer.get(), POLLOUT, 0},
@@ -156,14 +207,13 @@ Ending run_program(const Program& program, const Event& interrupt) {
     if (polled[3].revents != 0) feed(input.writer, rest);
     if (polled[4].revents != 0) {
       interrupted = true;
-      ::kill(-pid, SIGKILL);
+      child.kill();
     }
   }
 
-  int status = 0;
-  while (::waitpid(pid, &status, 0) < 0) {
-    if (errno != EINTR) throw SystemError(errno, "waitpid");
-  }
+  drain_rest(output.reader, ending.output);
+  drain_rest(error.reader, ending.error);
+  const auto status = child.wait();
   if (WIFEXITED(status)) ending.code = WEXITSTATUS(status);
   if (WIFSIGNALED(status)) ending.signal = WTERMSIG(status);
   return ending;

@@ -8,7 +8,7 @@
 namespace hostbrick {
 
 struct Program {
-  std::vector<std::string> arguments;    ///< the first is looked up in PATH
+  std::vector<std::string> arguments;    ///< the first is looked up in the environment's PATH
   std::vector<std::string> environment;  ///< NAME=value, all of it
   std::string input;                     ///< for its standard input; the place for secrets
 };

@@ -31,13 +31,14 @@ std::string describe(const sg_io_hdr_t& header, std::span<const std::uint8_t> se
   std::array<char, 96> text{};
   auto length = std::snprintf(text.data(), text.size(), "status 0x%02x, host 0x%02x, driver 0x%02x", header.status,
                               header.host_status, header.driver_status);
+  const bool fixed = (sense[0] & 0x7eU) == 0x70;
+  // In the fixed format the code and its qualifier come late, and a device may have cut them off; zeros say nothing.
   if (header.sb_len_wr >= 8) {
-    const bool fixed = (sense[0] & 0x7eU) == 0x70;
     const auto key = static_cast<unsigned>(sense[fixed ? 2 : 1] & 0x0fU);
-    const auto code = fixed ? (header.sb_len_wr >= 14 ? sense[12] : 0) : sense[2];
-    const auto qualifier = fixed ? (header.sb_len_wr >= 14 ? sense[13] : 0) : sense[3];
+    const auto code = static_cast<unsigned>(sense[fixed ? 12 : 2]);
+    const auto qualifier = static_cast<unsigned>(sense[fixed ? 13 : 3]);
     length += std::snprintf(text.data() + length, text.size() - static_cast<std::size_t>(length),
-                            ", sense %x/%02x/%02x", key, static_cast<unsigned>(code), static_cast<unsigned>(qualifier));
+                            ", sense %x/%02x/%02x", key, code, qualifier);
   }
   return {text.data(), static_cast<std::size_t>(length)};
 }

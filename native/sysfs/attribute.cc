@@ -17,32 +17,35 @@ namespace {
 constexpr std::size_t chunk = 4096;
 constexpr std::size_t limit = std::size_t{1} << 20;
 
-}  // namespace
+enum class End { at_short_read, at_empty_read };
 
-int read_attribute_at(int directory, const char* path, std::string& value) {
+int read_at(int directory, const char* path, std::string& value, End end) {
   const FileDescriptor file(::openat(directory, path, O_RDONLY | O_CLOEXEC));
   if (!file) return errno;
   value.clear();
   for (;;) {
     const auto filled = value.size();
-    if (filled + chunk > limit) return EFBIG;
     value.resize(filled + chunk);
-    const auto got = ::read(file.get(), value.data() + filled, chunk);
-    if (got < 0) {
-      if (errno == EINTR) {
-        value.resize(filled);
-        continue;
-      }
-      return errno;
-    }
-    value.resize(filled + static_cast<std::size_t>(got));
-    if (static_cast<std::size_t>(got) < chunk) return 0;
+    const auto result = ::read(file.get(), value.data() + filled, chunk);
+    const auto error = errno;
+    const auto got = result < 0 ? 0 : static_cast<std::size_t>(result);
+    value.resize(filled + got);
+    if (result < 0 && error != EINTR) return error;
+    if (value.size() > limit) return EFBIG;
+    if (result == 0 || (result > 0 && got < chunk && end == End::at_short_read)) return 0;
   }
 }
 
-std::string read_attribute(const std::string& path) {
+}  // namespace
+
+int read_attribute_at(int directory, const char* path, std::string& value) {
+  return read_at(directory, path, value, End::at_short_read);
+}
+
+std::string read_file(const std::string& path) {
   std::string value;
-  if (const auto error = read_attribute_at(AT_FDCWD, path.c_str(), value)) throw SystemError(error, "read", path);
+  if (const auto error = read_at(AT_FDCWD, path.c_str(), value, End::at_empty_read))
+    throw SystemError(error, "read", path);
   return value;
 }
 

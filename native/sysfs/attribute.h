@@ -6,8 +6,8 @@
 
 namespace hostbrick {
 
-/** Everything that the file at `path` holds. For attributes and small state files: at most 1 MiB, else EFBIG. */
-std::string read_attribute(const std::string& path);
+/** Everything that the file at `path` holds, for small state files: at most 1 MiB, else EFBIG. */
+std::string read_file(const std::string& path);
 
 /** The names in a directory, without "." and "..". */
 std::vector<std::string> list_directory(const std::string& path);
@@ -16,8 +16,9 @@ std::vector<std::string> list_directory(const std::string& path);
 void write_attribute(const std::string& path, std::string_view value);
 
 /**
- * Reads what `directory` (a descriptor, or AT_FDCWD) names `path` into `value`; returns 0 or errno.
- * For the bulk walk, where a missing attribute is an answer and not an exception.
+ * Reads the sysfs attribute that `directory` (a descriptor, or AT_FDCWD) names `path` into `value`; returns 0 or errno.
+ * For the bulk walk, where a missing attribute is an answer and not an exception, and where a read that gives less than
+ * it might has given all: the end of a sysfs attribute needs no read of its own.
  */
 int read_attribute_at(int directory, const char* path, std::string& value);
 

@@ -21,10 +21,10 @@ Napi::Value to_buffer(Napi::Env env, std::string bytes) {
       env, data, size, [](Napi::Env, char*, std::string* owner) { delete owner; }, owned.release());
 }
 
-Napi::Value read_file(const Napi::CallbackInfo& info) {
+Napi::Value read(const Napi::CallbackInfo& info) {
   return start_call(
       info.Env(), info[0].As<Napi::String>(),
-      [path = info[1].As<Napi::String>().Utf8Value()] { return read_attribute(path); }, to_buffer);
+      [path = info[1].As<Napi::String>().Utf8Value()] { return read_file(path); }, to_buffer);
 }
 
 Napi::Value list(const Napi::CallbackInfo& info) {
@@ -69,7 +69,7 @@ Napi::Value walk_folders(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void export_sysfs(Napi::Env env, Napi::Object exports) {
-  exports.Set("readFile", Napi::Function::New(env, read_file, "readFile"));
+  exports.Set("readFile", Napi::Function::New(env, read, "readFile"));
   exports.Set("listDirectory", Napi::Function::New(env, list, "listDirectory"));
   exports.Set("writeAttribute", Napi::Function::New(env, write_value, "writeAttribute"));
   exports.Set("walk", Napi::Function::New(env, walk_folders, "walk"));

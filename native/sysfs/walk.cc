@@ -1,11 +1,11 @@
 #include "sysfs/walk.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <climits>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -45,6 +45,7 @@ void put_directory(std::string& out, int entry, const char* name) {
     put_bytes(names, found->d_name);
     ++count;
   }
+  if (errno != 0) return put_integer(out, -errno);
   put_integer(out, count);
   out += names;
 }
@@ -66,7 +67,7 @@ void put_entry(std::string& out, std::size_t number, const WalkFolder& folder, i
     const auto& attribute = folder.attributes[i];
     if (wanted(attribute, *link)) errors[i] = read_attribute_at(entry.get(), attribute.name.c_str(), values[i]);
   }
-  if (!errors.empty() && errors.front() != 0) return;
+  if (!errors.empty() && (errors.front() == ENOENT || errors.front() == ENODEV)) return;
 
   out.push_back(static_cast<char>(number));
   put_bytes(out, name);

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 
@@ -11,14 +12,16 @@ namespace {
 
 // struct monitor_netlink_header of systemd's device-monitor.c; `magic` is big-endian, the offsets are the host's.
 struct UdevHeader {
-  char prefix[8];
+  std::array<char, 8> prefix;
   std::uint32_t magic;
   std::uint32_t header_size;
   std::uint32_t properties_offset;
   std::uint32_t properties_length;
 };
 
-constexpr std::string_view udev_prefix{"libudev", 8};
+using std::string_view_literals::operator""sv;
+
+constexpr auto udev_prefix = "libudev\0"sv;
 constexpr std::uint32_t udev_magic = 0xfeedcafe;
 
 std::string_view text_of(std::span<const std::byte> bytes) {
@@ -46,7 +49,7 @@ std::optional<std::string_view> udev_properties(std::span<const std::byte> messa
   UdevHeader header{};
   if (message.size() < sizeof header) return std::nullopt;
   std::memcpy(&header, message.data(), sizeof header);
-  if (std::string_view(header.prefix, sizeof header.prefix) != udev_prefix) return std::nullopt;
+  if (std::string_view(header.prefix.data(), header.prefix.size()) != udev_prefix) return std::nullopt;
   if (ntohl(header.magic) != udev_magic) return std::nullopt;
   const std::size_t offset = header.properties_offset;
   const std::size_t length = header.properties_length;

@@ -77,7 +77,7 @@ void UeventMonitor::run() {
   }
 }
 
-// Reads until the socket is empty or the batch full; false when the other end has gone.
+// Reads until the socket is empty or the batch full; false when it cannot be read any more.
 bool UeventMonitor::read_batch(UeventBatch& batch) const {
   std::array<std::byte, message_limit> buffer;
   alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(sizeof(ucred))> control;
@@ -96,11 +96,10 @@ bool UeventMonitor::read_batch(UeventBatch& batch) const {
     if (size < 0) {
       if (errno == EINTR) continue;
       if (errno == EAGAIN) return true;
-      if (errno != ENOBUFS) return false;
       batch.lost = true;
+      if (errno != ENOBUFS) return false;
       continue;
     }
-    if (size == 0) return false;
 
     if (sender_uid(header) != uid_t{0}) continue;
     if (group_ == UeventGroup::kernel && sender.nl_pid != 0) continue;

@@ -1,0 +1,124 @@
+#include "sysfs/attribute.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "support.h"
+
+namespace hostbrick::test {
+
+namespace {
+
+constexpr std::size_t mebibyte = std::size_t{1} << 20;
+
+TEST_SUITE_BEGIN("attribute");
+
+TEST_CASE("reads everything a file holds") {
+  const TemporaryFolder folder;
+  // One page is read at a time: the sizes around its multiples are the ones to get wrong.
+  for (const std::size_t size : {0U, 1U, 4095U, 4096U, 4097U, 8191U, 8192U, 8193U, 1U << 19U}) {
+    CAPTURE(size);
+    std::string content(size, 'x');
+    if (size > 0) content.back() = '\0';
+    CHECK(read_file(folder.write("file", content)) == content);
+  }
+}
+
+TEST_CASE("a file is read to its end, also when each read gives less than it might") {
+  CHECK(hostbrick::read_file("/proc/self/maps").find("[stack]") != std::string::npos);
+}
+
+TEST_CASE("a file of more than 1 MiB is refused") {
+  const TemporaryFolder folder;
+  CHECK(read_file(folder.write("file", std::string(mebibyte - 1, 'x'))).size() == mebibyte - 1);
+
+  const auto failure = failure_of([&] { read_file(folder.write("file", std::string(mebibyte + 1, 'x'))); });
+  CHECK(failure.error() == EFBIG);
+  CHECK(failure.path() == folder / "file");
+}
+
+TEST_CASE("reads attributes of the kernel's own") { CHECK(read_file("/proc/sys/kernel/ostype") == "Linux\n"); }
+
+TEST_CASE("what cannot be read is an error with its path") {
+  const TemporaryFolder folder;
+  auto failure = failure_of([&] { read_file(folder / "missing"); });
+  CHECK(failure.error() == ENOENT);
+  CHECK(failure.path() == folder / "missing");
+
+  failure = failure_of([&] { read_file(folder.path()); });
+  CHECK(failure.error() == EISDIR);
+}
+
+TEST_CASE("reads below an open directory into a value of before") {
+  const TemporaryFolder folder;
+  folder.write("device/state", "running\n");
+  const auto directory = open_path(folder.path(), O_PATH | O_DIRECTORY);
+  std::string value = "what was there before, and longer";
+  CHECK(read_attribute_at(directory.get(), "device/state", value) == 0);
+  CHECK(value == "running\n");
+  CHECK(read_attribute_at(directory.get(), "device/missing", value) == ENOENT);
+}
+
+TEST_CASE("lists a directory") {
+  const TemporaryFolder folder;
+  CHECK(list_directory(folder.path()).empty());
+  folder.write("a", "");
+  folder.write("folder/b", "");
+  folder.write(".hidden", "");
+  auto names = list_directory(folder.path());
+  std::ranges::sort(names);
+  CHECK(names == std::vector<std::string>{".hidden", "a", "folder"});
+
+  auto failure = failure_of([&] { list_directory(folder / "missing"); });
+  CHECK(failure.error() == ENOENT);
+  CHECK(failure.path() == folder / "missing");
+  failure = failure_of([&] { list_directory(folder / "a"); });
+  CHECK(failure.error() == ENOTDIR);
+}
+
+TEST_CASE("writes a value") {
+  const TemporaryFolder folder;
+  const auto path = folder.write("scan", "");
+  write_attribute(path, "0 0 7");
+  CHECK(content_of(path) == "0 0 7");
+
+  CHECK(failure_of([&] { write_attribute(folder / "missing", "1"); }).error() == ENOENT);
+  CHECK_FALSE(std::filesystem::exists(folder / "missing"));
+}
+
+TEST_CASE("the kernel's refusal is an error") {
+  const auto failure = failure_of([] { write_attribute("/dev/full", "1"); });
+  CHECK(failure.error() == ENOSPC);
+  CHECK(failure.operation() == "write");
+  CHECK(failure.path() == "/dev/full");
+}
+
+TEST_CASE("a short write is an error and not continued") {
+  const TemporaryFolder folder;
+  const auto path = folder.write("scan", "");
+  // The kernel cuts the write that crosses the limit and refuses the next.
+  std::signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  const rlimit cut{10, before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &cut) == 0);
+  const auto failure = failure_of([&] { write_attribute(path, "more than ten bytes"); });
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
+
+  CHECK(failure.error() == EIO);
+  CHECK(failure.detail() == "short write");
+  CHECK(content_of(path) == "more than ");
+}
+
+TEST_SUITE_END();
+
+}  // namespace
+
+}  // namespace hostbrick::test

@@ -1,0 +1,26 @@
+#!/bin/bash
+# lint.sh [--fix]: checks the format of all C++ and what clang-tidy says of native/; --fix formats in place instead.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+# find_tool NAME: the version that Debian 12 offers, or else the plain one.
+find_tool() {
+  command -v "$1-19" || command -v "$1" || {
+    echo "$1 is missing: run test/setup.sh lint" >&2
+    return 1
+  }
+}
+
+format=$(find_tool clang-format)
+mapfile -t sources < <(find native test/native -name '*.h' -o -name '*.cc' | sort)
+
+if [[ ${1:-} == --fix ]]; then
+  exec "$format" -i "${sources[@]}"
+fi
+
+"$format" --dry-run -Werror "${sources[@]}"
+
+tidy=$(find_tool clang-tidy)
+[[ -f build/compile_commands.json ]] || npx cmake-js configure --log-level error
+find native -name '*.cc' -print0 |
+  xargs -0 --max-procs="$(nproc)" --max-args=4 "$tidy" -p build --quiet --warnings-as-errors='*'

@@ -1,0 +1,166 @@
+#include <scsi/sg.h>
+#include <sys/ioctl.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdarg>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "scsi/command.h"
+#include "support.h"
+
+namespace hostbrick::test {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// What answers SG_IO while a test plays the device; else the kernel does.
+std::function<void(sg_io_hdr_t&)> device;
+
+}  // namespace
+
+// The linker sends the core's calls of ioctl here (--wrap).
+extern "C" int __real_ioctl(int file, unsigned long request, void* argument);
+extern "C" int __wrap_ioctl(int file, unsigned long request, void* argument);
+extern "C" int __wrap_ioctl(int file, unsigned long request, void* argument) {
+  if (request != SG_IO || !device) return __real_ioctl(file, request, argument);
+  device(*static_cast<sg_io_hdr_t*>(argument));
+  return 0;
+}
+
+namespace {
+
+// Plays a device that keeps the command it got and gives `answer`, of which it transfers `size` bytes.
+class PlayedDevice {
+ public:
+  explicit PlayedDevice(Bytes answer, std::function<void(sg_io_hdr_t&)> mishap = {}) {
+    device = [this, answer = std::move(answer), mishap = std::move(mishap)](sg_io_hdr_t& header) {
+      command = Bytes(header.cmdp, header.cmdp + header.cmd_len);
+      allocation = header.dxfer_len;
+      timeout = header.timeout;
+      CHECK(header.interface_id == 'S');
+      CHECK(header.dxfer_direction == SG_DXFER_FROM_DEV);
+      const auto size = std::min<std::size_t>(answer.size(), header.dxfer_len);
+      std::copy_n(answer.begin(), size, static_cast<std::uint8_t*>(header.dxferp));
+      header.resid = static_cast<int>(header.dxfer_len - size);
+      header.info = SG_INFO_OK;
+      if (mishap) mishap(header);
+    };
+  }
+  ~PlayedDevice() { device = {}; }
+  PlayedDevice(const PlayedDevice&) = delete;
+  PlayedDevice& operator=(const PlayedDevice&) = delete;
+
+  Bytes command;
+  std::size_t allocation = 0;
+  unsigned timeout = 0;
+};
+
+// What a device that refuses with this sense data becomes.
+SystemError refusal(const Bytes& sense) {
+  const PlayedDevice played({}, [&sense](sg_io_hdr_t& header) {
+    header.info = SG_INFO_CHECK;
+    header.status = 0x02;
+    std::ranges::copy(sense, header.sbp);
+    header.sb_len_wr = static_cast<unsigned char>(sense.size());
+  });
+  return failure_of([] { inquire("/dev/null", 1s); });
+}
+
+TEST_SUITE_BEGIN("scsi");
+
+TEST_CASE("what is no SCSI device is refused by the kernel") {
+  const TemporaryFolder folder;
+  const auto file = folder.write("file", "");
+  const auto page = [](const std::string& path, std::chrono::milliseconds time) {
+    return inquire_page(path, 0x83, time);
+  };
+  for (const std::function<Bytes(const std::string&, std::chrono::milliseconds)>& command :
+       {std::function(&inquire), std::function(&report_luns), std::function(&read_capacity),
+        std::function<Bytes(const std::string&, std::chrono::milliseconds)>(page)}) {
+    for (const auto& path : {file, std::string("/dev/null")}) {
+      const auto failure = failure_of([&] { command(path, 1s); });
+      CHECK(failure.error() == ENOTTY);
+      CHECK(failure.operation() == "SG_IO");
+      CHECK(failure.path() == path);
+    }
+    const auto failure = failure_of([&] { command(folder / "missing", 1s); });
+    CHECK(failure.error() == ENOENT);
+    CHECK(failure.path() == folder / "missing");
+  }
+}
+
+TEST_CASE("commands are laid out as the standards say") {
+  PlayedDevice played({});
+  inquire("/dev/null", 1500ms);
+  CHECK(played.command == Bytes{0x12, 0, 0, 0, 96, 0});
+  CHECK(played.allocation == 96);
+  CHECK(played.timeout == 1500);
+
+  inquire_page("/dev/null", 0x83, 1s);
+  CHECK(played.command == Bytes{0x12, 1, 0x83, 0x10, 0, 0});
+  CHECK(played.allocation == 4096);
+
+  report_luns("/dev/null", 1s);
+  CHECK(played.command == Bytes{0xa0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0});
+  CHECK(played.allocation == 65536);
+
+  read_capacity("/dev/null", 1s);
+  CHECK(played.command == Bytes{0x9e, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32, 0, 0});
+  CHECK(played.allocation == 32);
+}
+
+TEST_CASE("an answer is cut to what was transferred") {
+  {
+    const PlayedDevice played({1, 2, 3});
+    CHECK(inquire("/dev/null", 1s) == Bytes{1, 2, 3});
+  }
+  {
+    const PlayedDevice played(Bytes(200, 7));
+    CHECK(inquire("/dev/null", 1s) == Bytes(96, 7));
+  }
+  for (const auto& [residue, size] : {std::pair(-1, 96U), std::pair(96, 0U), std::pair(97, 0U)}) {
+    CAPTURE(residue);
+    const PlayedDevice played(Bytes(96, 7), [residue = residue](sg_io_hdr_t& header) { header.resid = residue; });
+    CHECK(inquire("/dev/null", 1s).size() == size);
+  }
+}
+
+TEST_CASE("a refusal brings the device's own words") {
+  const auto fixed = refusal({0x70, 0, 0x05, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x24, 0x01, 0, 0, 0, 0});
+  CHECK(fixed.error() == EIO);
+  CHECK(fixed.detail() == "status 0x02, host 0x00, driver 0x00, sense 5/24/01");
+  // The key shares its byte with other flags.
+  CHECK(refusal({0xf0, 0, 0xe6, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x29, 0x00}).detail().ends_with(", sense 6/29/00"));
+  CHECK(refusal({0x72, 0x05, 0x25, 0x02, 0, 0, 0, 0}).detail().ends_with(", sense 5/25/02"));
+  CHECK(refusal({0x73, 0x02, 0x04, 0x01, 0, 0, 0, 0}).detail().ends_with(", sense 2/04/01"));
+}
+
+TEST_CASE("sense data that is too short is left out or cut") {
+  CHECK(refusal({}).detail() == "status 0x02, host 0x00, driver 0x00");
+  CHECK(refusal({0x70, 0, 0x05}).detail() == "status 0x02, host 0x00, driver 0x00");
+  CHECK(refusal({0x70, 0, 0x05, 0, 0, 0, 0, 0}).detail().ends_with(", sense 5/00/00"));
+}
+
+TEST_CASE("a transport's failure is told apart from a refusal") {
+  const PlayedDevice played({}, [](sg_io_hdr_t& header) {
+    header.info = SG_INFO_CHECK;
+    header.host_status = 0x01;
+    header.driver_status = 0x06;
+  });
+  const auto failure = failure_of([] { inquire("/dev/null", 1s); });
+  CHECK(failure.error() == EIO);
+  CHECK(failure.detail() == "status 0x00, host 0x01, driver 0x06");
+}
+
+TEST_SUITE_END();
+
+}  // namespace
+
+}  // namespace hostbrick::test

@@ -1,0 +1,258 @@
+#include "sysfs/walk.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "support.h"
+
+namespace hostbrick::test {
+
+namespace {
+
+struct Attribute {
+  int error = 0;
+  std::string value;
+};
+
+struct Listing {
+  int error = 0;
+  std::vector<std::string> names;
+};
+
+struct Entry {
+  std::string link;
+  std::vector<Attribute> attributes;
+  std::vector<Listing> directories;
+};
+
+using Entries = std::map<std::pair<std::size_t, std::string>, Entry>;
+
+// Reads the format that sysfs/walk.h describes.
+class Reader {
+ public:
+  explicit Reader(std::string_view bytes) : rest_(bytes) {}
+
+  Entries read(const std::vector<WalkFolder>& folders) {
+    Entries entries;
+    while (!rest_.empty()) {
+      const std::size_t number = static_cast<unsigned char>(take(1).front());
+      const auto& folder = folders.at(number);
+      auto name = text();
+      Entry entry{.link = text(), .attributes = {}, .directories = {}};
+      for (std::size_t i = 0; i < folder.attributes.size(); ++i) entry.attributes.push_back(attribute());
+      for (std::size_t i = 0; i < folder.directories.size(); ++i) entry.directories.push_back(listing());
+      REQUIRE(entries.emplace(std::pair(number, std::move(name)), std::move(entry)).second);
+    }
+    return entries;
+  }
+
+ private:
+  std::string_view take(std::size_t size) {
+    REQUIRE(size <= rest_.size());
+    const auto bytes = rest_.substr(0, size);
+    rest_.remove_prefix(size);
+    return bytes;
+  }
+
+  std::int32_t integer() {
+    std::uint32_t bits = 0;
+    const auto bytes = take(4);
+    for (auto i = bytes.size(); i-- > 0;) bits = bits << 8U | static_cast<unsigned char>(bytes[i]);
+    return static_cast<std::int32_t>(bits);
+  }
+
+  std::string text() {
+    const auto size = integer();
+    REQUIRE(size >= 0);
+    return std::string(take(static_cast<std::size_t>(size)));
+  }
+
+  Attribute attribute() {
+    const auto size = integer();
+    if (size < 0) return {.error = -size, .value = {}};
+    return {.error = 0, .value = std::string(take(static_cast<std::size_t>(size)))};
+  }
+
+  Listing listing() {
+    const auto count = integer();
+    if (count < 0) return {.error = -count, .names = {}};
+    Listing found;
+    for (auto i = 0; i < count; ++i) found.names.push_back(text());
+    std::ranges::sort(found.names);
+    return found;
+  }
+
+  std::string_view rest_;
+};
+
+// A folder tree like sysfs: devices/, and class/ with symlinks to them.
+class Tree {
+ public:
+  /** Adds a device at `place` below devices/ and its link in `folder`. */
+  void add(const std::string& folder, const std::string& name, const std::string& place) const {
+    const auto device = root_.path() / "devices" / place;
+    std::filesystem::create_directories(device);
+    link(folder, name, "../../devices/" + place);
+  }
+
+  void link(const std::string& folder, const std::string& name, const std::string& target) const {
+    std::filesystem::create_directories(root_.path() / folder);
+    std::filesystem::create_symlink(target, root_.path() / folder / name);
+  }
+
+  void write(const std::string& path, std::string_view content) const { root_.write("devices/" + path, content); }
+
+  [[nodiscard]] Entries walk(const std::vector<WalkFolder>& folders) const {
+    const auto bytes = hostbrick::walk(root_.path(), folders);
+    return Reader(bytes).read(folders);
+  }
+
+  [[nodiscard]] const std::filesystem::path& root() const { return root_.path(); }
+
+ private:
+  TemporaryFolder root_;
+};
+
+TEST_SUITE_BEGIN("walk");
+
+TEST_CASE("reads the attributes and directories of every entry") {
+  const Tree tree;
+  tree.add("class/block", "sda", "host0/block/sda");
+  tree.write("host0/block/sda/size", "2048\n");
+  tree.write("host0/block/sda/device/vpd_pg83", std::string("\0\x83\0\xff", 4));
+  tree.write("host0/block/sda/holders/dm-0", "");
+  tree.write("host0/block/sda/holders/dm-1", "");
+  tree.add("class/block", "sdb", "host1/block/sdb");
+  tree.write("host1/block/sdb/size", "4096\n");
+  std::filesystem::create_directories(tree.root() / "devices/host1/block/sdb/holders");
+
+  const auto entries =
+      tree.walk({{"class/block", {{"size", ""}, {"device/vpd_pg83", ""}}, {{"holders", ""}, {"slaves", ""}}}});
+  REQUIRE(entries.size() == 2);
+  const auto& sda = entries.at({0, "sda"});
+  CHECK(sda.link == "../../devices/host0/block/sda");
+  CHECK(sda.attributes[0].value == "2048\n");
+  CHECK(sda.attributes[1].value == std::string("\0\x83\0\xff", 4));
+  CHECK(sda.directories[0].names == std::vector<std::string>{"dm-0", "dm-1"});
+  CHECK(sda.directories[1].error == ENOENT);
+  const auto& sdb = entries.at({0, "sdb"});
+  CHECK(sdb.attributes[0].value == "4096\n");
+  CHECK(sdb.attributes[1].error == ENOENT);
+  CHECK(sdb.directories[0].error == 0);
+  CHECK(sdb.directories[0].names.empty());
+}
+
+TEST_CASE("numbers the folders as they were asked for and passes over missing ones") {
+  const Tree tree;
+  tree.add("class/block", "sda", "sda");
+  tree.add("class/scsi_host", "host0", "host0");
+  const auto entries = tree.walk({{"class/nvme", {}, {}}, {"class/scsi_host", {}, {}}, {"class/block", {}, {}}});
+  REQUIRE(entries.size() == 2);
+  CHECK(entries.contains({1, "host0"}));
+  CHECK(entries.contains({2, "sda"}));
+  CHECK(tree.walk({}).empty());
+}
+
+TEST_CASE("an attribute that cannot be read says why") {
+  const Tree tree;
+  tree.add("class/block", "sda", "sda");
+  tree.write("sda/size", "1\n");
+  tree.write("sda/queue/scheduler", "none\n");
+  tree.write("sda/big", std::string((1U << 20U) + 1, 'x'));
+  const auto entries =
+      tree.walk({{"class/block", {{"size", ""}, {"queue", ""}, {"big", ""}, {"size/below", ""}}, {{"size", ""}}}});
+  const auto& attributes = entries.at({0, "sda"}).attributes;
+  CHECK(attributes[0].error == 0);
+  CHECK(attributes[1].error == EISDIR);
+  CHECK(attributes[2].error == EFBIG);
+  CHECK(attributes[3].error == ENOTDIR);
+  CHECK(entries.at({0, "sda"}).directories[0].error == ENOTDIR);
+}
+
+TEST_CASE("an empty attribute is not a missing one") {
+  const Tree tree;
+  tree.add("class/block", "sda", "sda");
+  tree.write("sda/serial", "");
+  const auto entries = tree.walk({{"class/block", {{"serial", ""}}, {}}});
+  CHECK(entries.at({0, "sda"}).attributes[0].error == 0);
+  CHECK(entries.at({0, "sda"}).attributes[0].value.empty());
+}
+
+TEST_CASE("asks only entries in the right place for a field with `below`") {
+  const Tree tree;
+  for (const std::string name : {"sda", "nvme0n1"}) {
+    const auto place = (name == "sda" ? "host0/" : "virtual/nvme-subsystem/") + name;
+    tree.add("class/block", name, place);
+    tree.write(place + "/size", "1\n");
+    tree.write(place + "/wwid", name);
+    tree.write(place + "/holders/dm-0", "");
+  }
+  const auto entries =
+      tree.walk({{"class/block", {{"size", ""}, {"wwid", "/nvme-subsystem/"}}, {{"holders", "/host"}}}});
+  CHECK(entries.at({0, "sda"}).attributes[0].value == "1\n");
+  CHECK(entries.at({0, "sda"}).attributes[1].error == ENOENT);
+  CHECK(entries.at({0, "sda"}).directories[0].names.size() == 1);
+  CHECK(entries.at({0, "nvme0n1"}).attributes[1].value == "nvme0n1");
+  CHECK(entries.at({0, "nvme0n1"}).directories[0].error == ENOENT);
+}
+
+TEST_CASE("leaves out entries that vanish") {
+  const Tree tree;
+  tree.add("class/block", "here", "here");
+  tree.write("here/size", "1\n");
+  // Removed between readdir and open: its link leads nowhere.
+  tree.link("class/block", "dangling", "../../devices/gone");
+  // Removed while it is read: all its attributes are gone, the first one too.
+  tree.add("class/block", "emptied", "emptied");
+  tree.write("emptied/wwid", "1\n");
+  const auto entries = tree.walk({{"class/block", {{"size", ""}, {"wwid", ""}}, {}}});
+  REQUIRE(entries.size() == 1);
+  CHECK(entries.contains({0, "here"}));
+}
+
+TEST_CASE("takes only symlinks to folders for entries") {
+  const Tree tree;
+  tree.add("class/block", "sda", "sda");
+  std::filesystem::create_directories(tree.root() / "class/block/folder");
+  std::ofstream(tree.root() / "class/block/file") << "1\n";
+  tree.write("file", "");
+  tree.link("class/block", "link-to-file", "../../devices/file");
+  CHECK(tree.walk({{"class/block", {}, {}}}).size() == 1);
+}
+
+TEST_CASE("a folder or root that cannot be read is an error") {
+  const Tree tree;
+  tree.add("class/block", "sda", "sda");
+  tree.write("file", "");
+  auto failure = failure_of([&] { walk(tree.root(), {{"devices/file", {}, {}}}); });
+  CHECK(failure.error() == ENOTDIR);
+  CHECK(failure.path() == (tree.root() / "devices/file").string());
+  failure = failure_of([&] { walk(tree.root() / "missing", {}); });
+  CHECK(failure.error() == ENOENT);
+  CHECK(failure.path() == (tree.root() / "missing").string());
+}
+
+TEST_CASE("reads this host's sysfs") {
+  if (!std::filesystem::exists("/sys/class/mem/null")) return skip("no sysfs here");
+  const std::vector<WalkFolder> folders{{"class/mem", {{"dev", ""}}, {{"power", ""}}}};
+  const auto bytes = walk("/sys", folders);
+  const auto entries = Reader(bytes).read(folders);
+  const auto& null = entries.at({0, "null"});
+  CHECK(null.link.ends_with("/virtual/mem/null"));
+  CHECK(null.attributes[0].value == "1:3\n");
+}
+
+TEST_SUITE_END();
+
+}  // namespace
+
+}  // namespace hostbrick::test

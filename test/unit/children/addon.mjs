@@ -1,0 +1,41 @@
+import { execFileSync } from 'node:child_process'
+import { closeSync, constants, mkdtempSync, openSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { fileURLToPath } from 'node:url'
+
+const require = createRequire(import.meta.url)
+const loader = require('node-gyp-build')
+const root = fileURLToPath(new URL('../../..', import.meta.url))
+
+/** The addon as lib/binding.ts loads it. */
+export const native = loader(root)
+
+export const addonFile = loader.resolve(root)
+
+let folder
+let count = 0
+
+/** A place for files that goes with the process. */
+export function freshPath() {
+  if (folder === undefined) {
+    folder = mkdtempSync(`${tmpdir()}/hostbrick-child-`)
+    process.on('exit', () => rmSync(folder, { recursive: true }))
+  }
+  return `${folder}/${++count}`
+}
+
+/** A FIFO: reading it is a call that the kernel does not let go of before somebody writes. */
+export function makeFifo() {
+  const path = freshPath()
+  execFileSync('mkfifo', [path])
+  return path
+}
+
+export function letGo(fifo) {
+  closeSync(openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK))
+}
+
+export async function eventually(look) {
+  while (!look()) await new Promise((resolve) => setTimeout(resolve, 1))
+}

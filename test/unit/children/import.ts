@@ -1,0 +1,10 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+
+const loaded = (): boolean => readFileSync('/proc/self/maps', 'utf8').includes('hostbrick.node')
+
+const { inventory, ISCSIConnector } = await import('../../../lib/index.ts')
+await assert.rejects(new ISCSIConnector().connectVolume({}), { code: 'INVALID_ARGUMENT' })
+assert.equal(loaded(), false)
+await inventory()
+assert.equal(loaded(), true)

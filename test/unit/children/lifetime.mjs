@@ -1,0 +1,217 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { copyFileSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { Worker } from 'node:worker_threads'
+import { addonFile, eventually, freshPath, letGo, makeFifo, native } from './addon.mjs'
+
+const workerFile = new URL('lifetime-worker.mjs', import.meta.url)
+const fifos = (count) => Array.from({ length: count }, makeFifo)
+const stick = (paths) => paths.map((path) => native.readFile(path, path))
+const isIdle = () => {
+  const { queued, running, parked } = native.laneStatistics()
+  return queued + running + parked === 0
+}
+
+/** Makes the kernel announce something, again and again; ends when the process does, or with the function it returns. */
+function storm() {
+  const timer = setInterval(() => {
+    for (let count = 0; count < 50; count++) writeFileSync('/sys/class/mem/null/uevent', 'change')
+  })
+  timer.unref()
+  return () => clearInterval(timer)
+}
+
+/** A worker that has begun to do what it was told. */
+async function startWorker(task, data = {}) {
+  const worker = new Worker(workerFile, { workerData: { task, ...data } })
+  await once(worker, 'message')
+  return worker
+}
+
+const stories = {
+  async 'The process ends when nothing is pending'() {
+    await native.listDirectory('files', '/').result
+  },
+
+  async 'The process lives while a job runs'() {
+    process.exitCode = 1
+    native
+      .runProgram({ arguments: ['sleep', '0.05'], environment: ['PATH=/usr/bin:/bin'], input: '' })
+      .result.then(() => {
+        process.exitCode = 0
+      })
+  },
+
+  async 'The process lives while a monitor is open, and ends when it is closed'() {
+    process.exitCode = 1
+    const close = native.openMonitor('kernel', () => {
+      process.exitCode = 0
+      close()
+      close()
+    })
+    setTimeout(() => writeFileSync('/sys/class/mem/null/uevent', 'change'), 10).unref()
+  },
+
+  async 'The process ends though a job that was given up is stuck'() {
+    for (const job of stick(fifos(3))) {
+      job.abandon()
+      await assert.rejects(job.result)
+    }
+  },
+
+  async 'The process ends at once by process.exit with stuck jobs'() {
+    stick(fifos(10))
+    await eventually(() => native.laneStatistics().running === 10)
+    process.exit(0)
+  },
+
+  async 'The process ends at once by process.exit with a monitor open in a storm'() {
+    storm()
+    let seen = 0
+    native.openMonitor('kernel', (events) => {
+      seen += events.length
+      if (seen > 1000) process.exit(0)
+    })
+  },
+
+  async 'The process ends with the addon loaded twice'() {
+    const copy = `${freshPath()}.node`
+    copyFileSync(addonFile, copy)
+    const other = createRequire(import.meta.url)(copy)
+    assert.notEqual(other.readFile, native.readFile)
+    const path = freshPath()
+    const release = await native.lockByte('a', path, 0n).result
+    const waiting = other.lockByte('a', path, 0n)
+    await eventually(() => other.laneStatistics().running === 1)
+    assert.equal(native.laneStatistics().running, 0)
+    release()
+    const releaseOther = await waiting.result
+    releaseOther()
+    const [fifo] = fifos(1)
+    const jobs = [native.readFile('stuck', fifo), other.readFile('stuck', fifo)]
+    for (const job of jobs) job.abandon()
+    await Promise.allSettled(jobs.map(({ result }) => result))
+  },
+
+  async 'A worker shares the addon with the main thread and another worker'() {
+    const [fifo] = fifos(1)
+    const [job] = stick([fifo])
+    const workers = await Promise.all([startWorker('work'), startWorker('work')])
+    await native.listDirectory('files', '/').result
+    for (const worker of workers) worker.postMessage('end')
+    assert.deepEqual(await Promise.all(workers.map((worker) => once(worker, 'exit'))), [[0], [0]])
+    letGo(fifo)
+    await job.result
+  },
+
+  async 'A worker is terminated with stuck jobs'() {
+    const paths = fifos(5)
+    const worker = await startWorker('stick', { paths })
+    assert.equal(native.laneStatistics().running, 5)
+    await worker.terminate()
+    // Their results find nobody.
+    paths.forEach(letGo)
+    await eventually(isIdle)
+  },
+
+  async 'A worker is terminated with a monitor open in a storm'() {
+    const calm = storm()
+    for (let round = 0; round < 5; round++) {
+      const worker = await startWorker('monitor')
+      await worker.terminate()
+    }
+    calm()
+  },
+
+  async 'A worker that is terminated loses its locks'() {
+    const path = freshPath()
+    const worker = await startWorker('lock', { path })
+    const waiting = native.lockByte('a', path, 0n)
+    await eventually(() => native.laneStatistics().running === 1)
+    await worker.terminate()
+    const release = await waiting.result
+    release()
+  },
+
+  async 'A worker that is terminated while it waits for a lock does not get it'() {
+    const path = freshPath()
+    const release = await native.lockByte('a', path, 0n).result
+    const worker = await startWorker('wait for lock', { path })
+    assert.equal(native.laneStatistics().running, 1)
+    await worker.terminate()
+    release()
+    const releaseNext = await native.lockByte('b', path, 0n).result
+    releaseNext()
+    await eventually(isIdle)
+  },
+
+  async 'A worker comes and goes, twenty times, in the middle of things'() {
+    const calm = storm()
+    const path = freshPath()
+    const paths = fifos(3)
+    for (let round = 0; round < 5; round++) {
+      const workers = await Promise.all(Array.from({ length: 4 }, () => startWorker('everything', { path, paths })))
+      globalThis.gc()
+      await Promise.all(workers.map((worker) => worker.terminate()))
+      paths.forEach(letGo)
+    }
+    calm()
+    await eventually(() => {
+      paths.forEach(letGo)
+      return isIdle()
+    })
+    const release = await native.lockByte('a', path, 0n).result
+    release()
+  },
+
+  async 'Garbage gives back a lock whose release function was dropped'() {
+    const path = freshPath()
+    await native.lockByte('a', path, 0n).result
+    let free = false
+    const waiting = native.lockByte('b', path, 0n).result.then((release) => {
+      free = true
+      release()
+    })
+    await eventually(() => {
+      globalThis.gc()
+      return free
+    })
+    await waiting
+  },
+
+  async 'Garbage is all that is left of a call that nobody waits for'() {
+    for (let round = 0; round < 200; round++) {
+      native.listDirectory('files', '/')
+      native.readFile('files', '/nonexistent').result.catch(() => undefined)
+      native.listDirectory('files', '/').abandon
+      const job = native.readFile('files', '/proc/version')
+      job.result.catch(() => undefined)
+      job.abandon()
+      if (round % 20 === 0) globalThis.gc()
+    }
+    await eventually(isIdle)
+    globalThis.gc()
+  },
+
+  async 'Garbage does not close a monitor'() {
+    let seen = 0
+    const opened = { close: native.openMonitor('kernel', (events) => (seen += events.length)) }
+    const { close } = opened
+    delete opened.close
+    await eventually(() => {
+      globalThis.gc()
+      writeFileSync('/sys/class/mem/null/uevent', 'change')
+      return seen > 3
+    })
+    close()
+    for (let round = 0; round < 50; round++) {
+      native.openMonitor('kernel', () => undefined)()
+      globalThis.gc()
+    }
+  },
+}
+
+const story = stories[process.argv[2]]
+assert.ok(story, `no such story: ${process.argv[2]}`)
+await story()

@@ -1,0 +1,333 @@
+import assert from 'node:assert/strict'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { after, describe, it } from 'node:test'
+import { binding } from '../../lib/binding.ts'
+import { blockFolder, scsiPlaceOf, toBlockDevice } from '../../lib/inventory/block-device.ts'
+import type { BlockDevice } from '../../lib/inventory/block-device.ts'
+import { Inventory, inventory, wwidsOf } from '../../lib/inventory/inventory.ts'
+import { readWalk } from '../../lib/inventory/walk.ts'
+
+const root = mkdtempSync(`${tmpdir()}/hostbrick-sysfs-`)
+after(() => {
+  rmSync(root, { recursive: true })
+})
+
+/** VPD page 0x83 with one designator: NAA 6, of the logical unit. */
+const naa = '6001405e2d9b3ce3a2a4f7d9f9a2c1b7'
+const page83 = Buffer.from(`0083001401030010${naa}`, 'hex')
+const name = `3${naa}`
+
+const scsi = { 'device/vpd_pg83': page83, 'device/vendor': 'LIO-ORG \n', 'device/model': 'volume          \n' }
+
+interface FakeDevice {
+  readonly place: string
+  readonly files: Readonly<Record<string, string | Buffer>>
+  readonly holders?: readonly string[]
+  readonly slaves?: readonly string[]
+}
+
+const numbers = (major: number, minor: number, more = ''): string => `MAJOR=${major}\nMINOR=${minor}\n${more}`
+
+const fake: Readonly<Record<string, FakeDevice>> = {
+  sda: {
+    place: '/platform/host2/session7/target2:0:0/2:0:0:1/block/sda',
+    files: { uevent: numbers(8, 0, 'DEVNAME=sda\nDEVTYPE=disk\nDISKSEQ=12\n'), size: '2097152\n', ro: '0\n', ...scsi },
+    holders: ['dm-0'],
+    slaves: [],
+  },
+  sdb: {
+    place: '/pci0000:00/0000:00:05.0/host3/rport-3:0-11/target3:0:5/3:0:5:16640/block/sdb',
+    files: { uevent: numbers(8, 16, 'DEVNAME=sdb\nDEVTYPE=disk\nDISKSEQ=13\n'), size: '2097152\n', ro: '1\n', ...scsi },
+    holders: ['dm-0'],
+    slaves: [],
+  },
+  sda1: {
+    place: '/platform/host2/session7/target2:0:0/2:0:0:1/block/sda/sda1',
+    files: {
+      uevent: numbers(8, 1, 'DEVNAME=sda1\nDEVTYPE=partition\nDISKSEQ=12\nPARTN=1\n'),
+      size: '2048\n',
+      ro: '0\n',
+    },
+    holders: [],
+  },
+  sdc: {
+    place: '/platform/host4/session8/target4:0:0/4:0:0:0/block/sdc',
+    files: {
+      uevent: numbers(8, 32, 'DEVNAME=sdc\nDEVTYPE=disk\n'),
+      size: '0\n',
+      ...scsi,
+      'device/vpd_pg83': Buffer.from('00830014010300ff', 'hex'),
+    },
+  },
+  'dm-0': {
+    place: '/virtual/block/dm-0',
+    files: {
+      uevent: numbers(254, 0, 'DEVNAME=dm-0\nDEVTYPE=disk\nDISKSEQ=14\n'),
+      size: '2097152\n',
+      ro: '0\n',
+      'dm/name': 'mpatha\n',
+      'dm/uuid': `mpath-${name}\n`,
+    },
+    holders: ['dm-1'],
+    slaves: ['sda', 'sdb'],
+  },
+  'dm-1': {
+    place: '/virtual/block/dm-1',
+    files: {
+      uevent: numbers(254, 1, 'DEVNAME=dm-1\nDEVTYPE=disk\n'),
+      size: '8\n',
+      'dm/name': 'vg-lv\n',
+      'dm/uuid': 'LVM-abc\n',
+    },
+    slaves: ['dm-0'],
+  },
+  nvme0n1: {
+    place: '/virtual/nvme-subsystem/nvme-subsys0/nvme0n1',
+    files: { uevent: numbers(259, 1, 'DEVNAME=nvme0n1\nDEVTYPE=disk\n'), size: '8\n', wwid: 'uuid.5b2d-01\n' },
+  },
+  nvme0c0n1: {
+    place: '/pci0000:00/0000:00:06.0/nvme/nvme0/nvme0c0n1',
+    files: { uevent: 'DEVTYPE=disk\n', size: '8\n', wwid: 'uuid.5b2d-01\n' },
+  },
+  loop0: {
+    place: '/virtual/block/loop0',
+    files: { uevent: numbers(7, 0, 'DEVNAME=loop0\nDEVTYPE=disk\n'), size: '0\n', wwid: 'not asked for\n' },
+  },
+  vda: {
+    place: '/pci0000:00/0000:00:07.0/virtio3/block/vda',
+    files: { uevent: numbers(252, 0, 'DEVNAME=vda\nDEVTYPE=disk\n'), size: '8\n' },
+  },
+  'cciss!c0d0': {
+    place: '/pci0000:00/cciss0/block/cciss!c0d0',
+    files: { uevent: numbers(104, 0, 'DEVNAME=cciss/c0d0\nDEVTYPE=disk\n'), size: '8\n' },
+  },
+  // On its way out: its attributes have gone before its link.
+  sdz: { place: '/platform/host9/session9/target9:0:0/9:0:0:0/block/sdz', files: {} },
+  // Still being set up.
+  sdy: { place: '/platform/host9/session9/target9:0:0/9:0:0:1/block/sdy', files: { uevent: '' } },
+}
+
+mkdirSync(`${root}/class/block`, { recursive: true })
+for (const [device, { place, files, ...directories }] of Object.entries(fake)) {
+  const folder = `${root}/devices${place}`
+  mkdirSync(folder, { recursive: true })
+  for (const [file, content] of Object.entries(files)) {
+    mkdirSync(`${folder}/${file}/..`.replace(/[^/]+\/\.\.$/, ''), { recursive: true })
+    writeFileSync(`${folder}/${file}`, content)
+  }
+  for (const [directory, entries] of Object.entries(directories)) {
+    mkdirSync(`${folder}/${directory}`)
+    for (const entry of entries) symlinkSync(`../../${entry}`, `${folder}/${directory}/${entry}`)
+  }
+  symlinkSync(`../../devices${place}`, `${root}/class/block/${device}`)
+}
+symlinkSync('../../devices/nowhere', `${root}/class/block/sdx`)
+mkdirSync(`${root}/devices/pci0000:00/0000:00:07.0/virtio3/block/vda/ro`)
+
+const bytes = await binding().walk('test', root, [blockFolder]).result
+const devices = [...readWalk(bytes, [blockFolder])].map(toBlockDevice).filter((device) => device !== undefined)
+const picture = new Inventory(() => devices)
+const named = (device: string): BlockDevice => picture.byName.get(device) ?? assert.fail(`no ${device}`)
+
+describe('block devices', () => {
+  it('are those with a node, and no dangling link fails the others', () => {
+    const hidden = ['nvme0c0n1', 'sdx', 'sdy', 'sdz']
+    const shown = Object.keys(fake).filter((device) => !hidden.includes(device))
+    assert.deepEqual([...picture.byName.keys()].sort(), shown.sort())
+  })
+
+  it('are described whole', () => {
+    const { identity, ...disk } = named('sda')
+    assert.equal(identity?.names.udev, name)
+    assert.deepEqual([identity.vendor, identity.model], ['LIO-ORG', 'volume'])
+    assert.deepEqual(disk, {
+      name: 'sda',
+      path: '/dev/sda',
+      kind: 'disk',
+      devno: '8:0',
+      diskSequence: 12,
+      size: 1 << 30,
+      readOnly: false,
+      sysfs: '/platform/host2/session7/target2:0:0/2:0:0:1/block/sda',
+      transport: 'iscsi',
+      scsi: { hctl: '2:0:0:1', host: 2, lun: 1, session: 7, remotePort: null },
+      wwid: null,
+      map: null,
+      parent: null,
+      holders: ['dm-0'],
+      slaves: [],
+      unreadable: {},
+    })
+  })
+
+  it('are partitions too, which are their disk in nothing but place', () => {
+    const { kind, parent, identity, scsi: place, holders, slaves, transport, size } = named('sda1')
+    assert.deepEqual(
+      { kind, parent, identity, holders, slaves, transport, size },
+      {
+        kind: 'partition',
+        parent: 'sda',
+        identity: null,
+        holders: [],
+        slaves: [],
+        transport: 'iscsi',
+        size: 1 << 20,
+      },
+    )
+    assert.equal(place?.hctl, '2:0:0:1')
+    assert.equal(picture.byHctl.get('2:0:0:1'), named('sda'))
+  })
+
+  it('of Fibre Channel have a remote port', () => {
+    const { scsi: place, readOnly } = named('sdb')
+    assert.deepEqual(place, { hctl: '3:0:5:16640', host: 3, lun: 16640, session: null, remotePort: 'rport-3:0-11' })
+    assert.equal(readOnly, true)
+  })
+
+  it('of the device mapper have its name and uuid', () => {
+    assert.deepEqual(named('dm-0').map, { name: 'mpatha', uuid: `mpath-${name}` })
+    assert.deepEqual(named('dm-1').map, { name: 'vg-lv', uuid: 'LVM-abc' })
+    assert.deepEqual(named('dm-0').slaves.toSorted(), ['sda', 'sdb'])
+    assert.equal(named('sda').map, null)
+  })
+
+  it('of NVMe have the wwid of the kernel, which is asked of no other', () => {
+    assert.equal(named('nvme0n1').wwid, 'uuid.5b2d-01')
+    assert.equal(named('loop0').wwid, null)
+  })
+
+  it('have the node that the kernel names', () => {
+    assert.equal(named('cciss!c0d0').path, '/dev/cciss/c0d0')
+  })
+
+  it('with a page that lies stay in the list, and say so', () => {
+    const { identity, unreadable, diskSequence, size } = named('sdc')
+    assert.deepEqual(
+      { identity, unreadable, diskSequence, size },
+      {
+        identity: null,
+        unreadable: { 'device/vpd_pg83': 'EBADMSG' },
+        diskSequence: null,
+        size: 0,
+      },
+    )
+  })
+
+  it('say what could not be read', () => {
+    assert.deepEqual(named('vda').unreadable, { ro: 'EISDIR' })
+  })
+})
+
+describe('the transport', () => {
+  const places: [string, string | null][] = [
+    ['/platform/host2/session7/target2:0:0/2:0:0:1/block/sda', 'iscsi'],
+    ['/pci0000:00/host3/rport-3:0-11/target3:0:5/3:0:5:1/block/sdb', 'fc'],
+    ['/pci0000:00/host1/port-1:0/end_device-1:0/target1:0:0/1:0:0:0/block/sdc', 'sas'],
+    ['/pci0000:00/usb2/2-1/2-1:1.0/host6/target6:0:0/6:0:0:0/block/sdd', 'usb'],
+    ['/pci0000:00/0000:00:1f.2/ata3/host2/target2:0:0/2:0:0:0/block/sde', 'ata'],
+    ['/pci0000:00/0000:00:05.0/virtio2/host0/target0:0:0/0:0:0:0/block/sdf', 'scsi'],
+    ['/pci0000:00/0000:00:06.0/nvme/nvme0/nvme0n1', 'nvme'],
+    ['/virtual/nvme-subsystem/nvme-subsys0/nvme0n1', 'nvme'],
+    ['/virtual/nvme-fabrics/ctl/nvme1/nvme1n1', 'nvme'],
+    ['/pci0000:00/0000:00:07.0/virtio3/block/vda', 'virtio'],
+    ['/platform/mmc_host/mmc0/mmc0:0001/block/mmcblk0', 'mmc'],
+    ['/virtual/block/dm-0', null],
+    ['/virtual/block/loop0', null],
+  ]
+  for (const [path, transport] of places) {
+    it(`of ${path} is ${transport ?? 'none'}`, () => {
+      const attributes = new Map([['uevent', Buffer.from('MAJOR=1\nMINOR=1\n')]])
+      const entry = { folder: 0, name: 'x', path, attributes, directories: new Map(), unreadable: {} }
+      assert.equal(toBlockDevice(entry)?.transport, transport)
+    })
+  }
+})
+
+describe('the place of a SCSI device', () => {
+  it('is exact', () => {
+    assert.equal(scsiPlaceOf('/host2/session17/target2:0:0/2:0:0:11')?.lun, 11)
+    assert.equal(scsiPlaceOf('/host2/session17/target2:0:0/2:0:0:11')?.session, 17)
+    assert.equal(scsiPlaceOf('/host2/session17/target2:0:0'), null)
+    assert.equal(scsiPlaceOf('/host2/session17/target2:0:0/2:0:0:1x/'), null)
+    assert.equal(scsiPlaceOf('/virtual/block/dm-0'), null)
+  })
+})
+
+describe('the indexes', () => {
+  it('find all paths of a volume, and its map, by its name', () => {
+    assert.deepEqual(
+      picture.byWwid
+        .get(name)
+        ?.map((device) => device.name)
+        .sort(),
+      ['dm-0', 'sda', 'sdb'],
+    )
+    assert.deepEqual(picture.byWwid.get('uuid.5b2d-01'), [named('nvme0n1')])
+    assert.equal(picture.byWwid.get(naa), undefined)
+    assert.deepEqual(wwidsOf(named('dm-1')), [])
+    assert.equal(new Set(wwidsOf(named('sda'))).size, wwidsOf(named('sda')).length)
+  })
+
+  it('find one device by its number and by its place', () => {
+    assert.equal(picture.byDevno.get('254:1'), named('dm-1'))
+    assert.equal(picture.byHctl.get('3:0:5:16640'), named('sdb'))
+    assert.equal(picture.byHctl.size, 3)
+  })
+
+  it('of nothing are empty', () => {
+    const { byName, byWwid } = new Inventory(() => [])
+    assert.equal(byName.size + byWwid.size, 0)
+  })
+})
+
+describe('inventory()', () => {
+  it('is what this host has', { skip: !existsSync('/sys/class/block') && 'no block devices here' }, async () => {
+    const { devices: found, byName } = await inventory()
+    const shown = readdirSync('/sys/class/block').filter((device) => existsSync(`/sys/class/block/${device}/dev`))
+    for (const device of shown) assert.ok(byName.has(device), device)
+    for (const device of found) {
+      assert.match(device.devno, /^\d+:\d+$/)
+      assert.match(device.path, /^\/dev\//)
+      assert.ok(Number.isSafeInteger(device.size) && device.size >= 0)
+    }
+    assert.doesNotThrow(() => JSON.stringify(found))
+  })
+
+  it('is shared by all who ask together; who asks during a walk gets the one after it', async (t) => {
+    const walk = t.mock.method(binding(), 'walk')
+    const together = await Promise.all(Array.from({ length: 100 }, () => inventory()))
+    assert.equal(new Set(together).size, 1)
+    assert.equal(walk.mock.callCount(), 1)
+
+    const first = inventory()
+    await Promise.resolve()
+    await Promise.resolve()
+    assert.equal(walk.mock.callCount(), 2)
+    const later = await Promise.all(Array.from({ length: 100 }, () => inventory()))
+    assert.equal(walk.mock.callCount(), 3)
+    assert.equal(new Set([...later, await first]).size, 2)
+  })
+
+  it('fails nobody but the one who gives up', async () => {
+    const caller = new AbortController()
+    const reason = new Error('enough')
+    const given = inventory({ signal: caller.signal })
+    const other = inventory()
+    caller.abort(reason)
+    await assert.rejects(given, { code: 'ABORTED', step: 'walk', cause: reason })
+    assert.ok((await other).devices)
+  })
+
+  it('goes on after a walk that failed', async (t) => {
+    const failure = Object.assign(new Error('no'), { errno: -13, syscall: 'opendir', path: '/sys/class/block' })
+    const job = { result: Promise.reject(failure), abandon: () => undefined }
+    t.mock.method(binding(), 'walk', () => job, { times: 1 })
+    await assert.rejects(inventory(), { code: 'PERMISSION_DENIED', step: 'walk' })
+    assert.ok((await inventory()).devices)
+  })
+
+  it('refuses a timeout that is none', async () => {
+    await assert.rejects(inventory({ timeout: 0 }), { code: 'INVALID_ARGUMENT' })
+  })
+})

@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { parseUdevEntry, readUdevEntry } from '../../lib/udev/database.ts'
+
+// As systemd 252 writes it.
+const text = `S:disk/by-id/scsi-36001405e2d9b3ce3
+S:disk/by-path/ip-10.0.0.1:3260-iscsi-iqn.2010-10.org.openstack:volume-1-lun-1
+L:0
+I:3187432341
+E:ID_SERIAL=36001405e2d9b3ce3
+E:ID_FS_LABEL=
+E:ID_PART_ENTRY_NAME=a=b
+E:DEVLINKS
+E:=nameless
+E:ID_MODEL=S:disk
+G:systemd
+Q:systemd
+V:1
+`
+
+describe("an entry of udevd's database", () => {
+  it('has links and properties', () => {
+    const { links, properties } = parseUdevEntry(text)
+    assert.deepEqual(links, [
+      'disk/by-id/scsi-36001405e2d9b3ce3',
+      'disk/by-path/ip-10.0.0.1:3260-iscsi-iqn.2010-10.org.openstack:volume-1-lun-1',
+    ])
+    assert.deepEqual(Object.fromEntries(properties), {
+      ID_SERIAL: '36001405e2d9b3ce3',
+      ID_FS_LABEL: '',
+      ID_PART_ENTRY_NAME: 'a=b',
+      ID_MODEL: 'S:disk',
+    })
+  })
+
+  for (const empty of ['', '\n', 'V:1\n', 'E:\nE\nS\n', 'garbage\0\n']) {
+    it(`may say nothing: ${JSON.stringify(empty)}`, () => {
+      const { links, properties } = parseUdevEntry(empty)
+      assert.deepEqual([links, properties.size], [[], 0])
+    })
+  }
+
+  it('is missing for a device that udevd does not know', async () => {
+    assert.equal(await readUdevEntry('4095:1048575', new AbortController().signal), undefined)
+  })
+
+  it('is not waited for when the signal has fired', async () => {
+    const reason = new Error('enough')
+    await assert.rejects(readUdevEntry('1:3', AbortSignal.abort(reason)), (error) => error === reason)
+  })
+})
