@@ -44,6 +44,23 @@ export async function findDisk({ hctl }: UnitAddress, signal: AbortSignal): Prom
   return name === undefined ? undefined : { name, path: `/dev/${name}` }
 }
 
+/**
+ * The kernel's number of the unit's disk, which no other disk ever has while the host runs, unlike its name and its place.
+ * Undefined when the disk has gone, and before Linux 5.15.
+ */
+export async function diskSequence(
+  { hctl }: UnitAddress,
+  { name }: Disk,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  try {
+    return (await finish(binding().readFile('sysfs', `${folder(hctl)}/block/${name}/diskseq`), signal)).toString()
+  } catch (error) {
+    if (failedWith(error, 'ENOENT', 'ENODEV')) return undefined
+    throw error
+  }
+}
+
 /** Whether the kernel has the unit, with a disk or without. */
 export async function unitExists({ hctl }: UnitAddress, signal: AbortSignal): Promise<boolean> {
   try {

@@ -5,7 +5,7 @@ import type { Operation } from '../operation.ts'
 import type { Rollback } from '../rollback.ts'
 import { matchesWwn, sameUnit } from './identity.ts'
 import type { ScsiIdentity } from './identity.ts'
-import { findDisk, liveIdentity, notedIdentity, remove, scan } from './unit.ts'
+import { diskSequence, findDisk, liveIdentity, notedIdentity, remove, scan } from './unit.ts'
 import type { Disk, KnownDisk, UnitAddress } from './unit.ts'
 
 /** A disk that is proven to be the volume. */
@@ -104,17 +104,36 @@ export async function takeDown(
     }
   }
 
-  const noted = await operation.step('identity', (signal) => notedIdentity(unit, signal))
+  const [noted, sequence] = await operation.step('identity', (signal) =>
+    Promise.all([notedIdentity(unit, signal), diskSequence(unit, disk, signal)]),
+  )
   if (expected !== undefined) prove(noted, expected, disk)
   await attempt('use', (signal) => refuseInUse(disk, signal))
   const flushed = await attempt('flush', (signal) => flushOwn(disk, noted, signal))
-  await operation.step('delete', (signal) => remove(unit, signal, { offline: flushed !== true }))
+  await operation.step('delete', async (signal) => {
+    await refuseAnother(unit, disk, sequence, signal)
+    await remove(unit, signal, { offline: flushed !== true })
+  })
   return failures
 }
 
 async function refuseInUse(disk: Disk, signal: AbortSignal): Promise<void> {
   if (!(await heldExclusively(disk.path, signal))) return
   throw new BrickError('DEVICE_IN_USE', `${disk.path} is mounted, part of another device, or open exclusively`, {
+    details: { device: disk.path },
+  })
+}
+
+/** Somebody else may have removed the disk meanwhile, and brought another one to its place. */
+async function refuseAnother(
+  unit: UnitAddress,
+  disk: Disk,
+  before: string | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const now = await diskSequence(unit, disk, signal)
+  if (now === undefined || now === before) return
+  throw new BrickError('IDENTITY_MISMATCH', `${disk.path} is another disk now than the one that was to be removed`, {
     details: { device: disk.path },
   })
 }
