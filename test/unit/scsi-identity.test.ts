@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
 import { BrickError } from '../../lib/errors.ts'
-import { identify, matchesWwn, parsePage80, parsePage83, sameUnit } from '../../lib/scsi/identity.ts'
+import { parsePage80, parsePage83 } from '../../lib/scsi/designators.ts'
+import { identify, matchesWwn, sameUnit } from '../../lib/scsi/identity.ts'
 import type { ScsiIdentity } from '../../lib/scsi/identity.ts'
 
 const associations = { unit: 0, port: 0x10, target: 0x20 }
