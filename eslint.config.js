@@ -9,7 +9,7 @@ export default defineConfig(
     languageOptions: { parserOptions: { project: ['test/tsconfig.json'], tsconfigRootDir: import.meta.dirname } },
     rules: {
       // A lock is held by its variable's being there.
-      '@typescript-eslint/no-unused-vars': ['error', { ignoreUsingDeclarations: true }],
+      '@typescript-eslint/no-unused-vars': ['error', { ignoreUsingDeclarations: true, argsIgnorePattern: '^_' }],
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
       // node:test's describe and it return promises that the runner itself awaits.
       '@typescript-eslint/no-floating-promises': [

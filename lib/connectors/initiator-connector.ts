@@ -31,4 +31,10 @@ export interface InitiatorConnector {
   extendVolume(properties: unknown, options?: ExtendOptions): Promise<number>
   /** The device nodes of the volume's paths on this host; none when it is not attached. */
   getVolumePaths(properties: unknown, options?: CallOptions): Promise<string[]>
+  /** Everything in the search path, whatever it is: os-brick does not look at the properties either. */
+  getAllAvailableVolumes(properties?: unknown, options?: CallOptions): Promise<string[]>
+  /** The folder where udev names this transport's devices; undefined where it has none. */
+  getSearchPath(): string | undefined
+  /** Whether the device answers a read that no cache can serve. */
+  checkValidDevice(path: string, options?: CallOptions): Promise<boolean>
 }

@@ -33,7 +33,7 @@ export class ISCSIConnector implements InitiatorConnector {
     const volume = parseIscsiProperties(properties)
     using operation = new Operation('iscsi.connectVolume', options)
     using _volume = await operation.step('lock', (signal) => lock(volumeKey(volume), signal))
-    const targets = await reachableTargets(volume, operation)
+    const targets = await resolvedTargets(volume, operation)
     const failures: BrickError[] = []
     for (const target of targets) {
       try {
@@ -54,7 +54,7 @@ export class ISCSIConnector implements InitiatorConnector {
     const { force = false, ignoreErrors = false } = options
     using operation = new Operation('iscsi.disconnectVolume', options)
     using _volume = await operation.step('lock', (signal) => lock(volumeKey(volume), signal))
-    const targets = await reachableTargets(volume, operation)
+    const targets = await resolvedTargets(volume, operation)
     const failures: BrickError[] = []
     for (const { unit, disk } of await operation.step('find', (signal) => findPaths(targets, signal))) {
       failures.push(...(await takeDown(unit, disk, expected, force, operation)))
@@ -71,7 +71,7 @@ export class ISCSIConnector implements InitiatorConnector {
     const { expectedBytes } = options
     using operation = new Operation('iscsi.extendVolume', options)
     using _volume = await operation.step('lock', (signal) => lock(volumeKey(volume), signal))
-    const targets = await reachableTargets(volume, operation)
+    const targets = await resolvedTargets(volume, operation)
     const [path] = await operation.step('find', (signal) => findPaths(targets, signal))
     if (path === undefined) throw new BrickError('DEVICE_NOT_FOUND', 'the volume is not attached to this host')
     const { unit, disk } = path
@@ -86,13 +86,13 @@ export class ISCSIConnector implements InitiatorConnector {
   async getVolumePaths(properties: unknown, options: CallOptions = {}): Promise<string[]> {
     const volume = parseIscsiProperties(properties)
     using operation = new Operation('iscsi.getVolumePaths', options)
-    const targets = await reachableTargets(volume, operation)
+    const targets = await resolvedTargets(volume, operation)
     const paths = await operation.step('find', (signal) => findPaths(targets, signal))
     return paths.map(({ disk }) => disk.path)
   }
 
   /** Every link in the folder where udev names devices by their place, whatever they are: so does os-brick. */
-  async getAllAvailableVolumes(options: CallOptions = {}): Promise<string[]> {
+  async getAllAvailableVolumes(_properties?: unknown, options: CallOptions = {}): Promise<string[]> {
     using operation = new Operation('iscsi.getAllAvailableVolumes', options)
     return await operation.step('list', async (signal) => {
       const names = (await listDirectory(searchPath, signal)) ?? []
@@ -153,7 +153,7 @@ async function findPaths(targets: readonly IscsiTarget[], signal: AbortSignal): 
 }
 
 /** The volume's targets, with addresses for host names: sessions are known by address. */
-async function reachableTargets({ targets }: IscsiProperties, operation: Operation): Promise<IscsiTarget[]> {
+async function resolvedTargets({ targets }: IscsiProperties, operation: Operation): Promise<IscsiTarget[]> {
   if (targets.every(({ portal }) => portal.family !== 'name')) return [...targets]
   return operation.step('resolve', async (signal) => {
     const resolved = targets.map(async (target) => {

@@ -88,7 +88,8 @@ async function login(
       giveUp.abort(new BrickError('ABORTED', 'the login took longer than undoing it may'))
     }
     const session = await findSession(target, late)
-    if (session) await initiator.sessions.logout(session, late)
+    // Another program may have found the session meanwhile, and use it.
+    if (session?.units.length === 0) await initiator.sessions.logout(session, late)
   })
   await orAborted(outcome, signal)
   const session = await findSession(target, signal)

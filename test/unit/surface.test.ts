@@ -106,7 +106,7 @@ describe('ISCSIConnector', { skip: !root && 'only root has /run/hostbrick' }, ()
   })
 
   for (const [name, call] of [
-    ['getAllAvailableVolumes', (signal: AbortSignal) => connector.getAllAvailableVolumes({ signal })],
+    ['getAllAvailableVolumes', (signal: AbortSignal) => connector.getAllAvailableVolumes(undefined, { signal })],
     ['checkValidDevice', (signal: AbortSignal) => connector.checkValidDevice('/nonexistent', { signal })],
   ] as const) {
     it(`hears the caller during ${name}`, async () => {
