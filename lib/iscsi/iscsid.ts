@@ -1,5 +1,6 @@
 import { Socket } from 'node:net'
 import { binding, failedWith, finish } from '../binding.ts'
+import { BrickError } from '../errors.ts'
 import { iscsiError } from './errors.ts'
 import type { Session } from './sessions.ts'
 
@@ -13,9 +14,11 @@ const sessionNotFound = 2
 
 /**
  * What iscsid reads of one request is as long as its own structure, which has grown with its releases (12,856 to 16,128
- * bytes so far); it drops what comes after. A request that was too short would block its only thread.
+ * bytes so far); it drops what comes after. A request that was too short would block its only thread. One of more than
+ * 32 KiB would reach it in two pieces (UNIX_SKB_FRAGS_SZ in net/unix/af_unix.c), and it may have answered the first, and
+ * hung up, before the second is written.
  */
-const requestLength = 65_536
+const requestLength = 32_768
 /** command i32, error i32, and an answer that is not for us. */
 const responseHeader = 8
 
@@ -50,6 +53,10 @@ async function ask(request: Buffer, signal: AbortSignal): Promise<number | undef
       if (received.length >= responseHeader) return received.readInt32LE(4)
     }
     throw iscsiError(undefined, 'iscsid closed the connection without an answer')
+  } catch (error) {
+    signal.throwIfAborted()
+    if (error instanceof BrickError) throw error
+    throw new BrickError('TOOL_FAILED', `iscsid's socket: ${String(error)}`, { cause: error })
   } finally {
     socket.destroy()
   }
