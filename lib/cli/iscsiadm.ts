@@ -34,12 +34,7 @@ export const iscsiadm: NodeRecords & SessionControl = {
   },
 
   async remove(target, signal) {
-    try {
-      await expect([success, nothingFound], [...node(target), '--op', 'delete'], signal)
-    } catch (error) {
-      // Where there is no open-iscsi there is no record either.
-      if (!(error instanceof BrickError && error.code === 'NOT_SUPPORTED')) throw error
-    }
+    await ifInstalled(expect([success, nothingFound], [...node(target), '--op', 'delete'], signal))
   },
 
   async login(target, signal) {
@@ -50,6 +45,20 @@ export const iscsiadm: NodeRecords & SessionControl = {
     const parameters = ['--mode', 'session', '--sid', String(id), '--logout']
     await expect([success, sessionNotFound, nothingFound], parameters, signal)
   },
+}
+
+/** Lists its interfaces, for the sake of what it does before. */
+export async function listInterfaces(signal: AbortSignal): Promise<void> {
+  await ifInstalled(expect([success, nothingFound], ['--mode', 'iface'], signal))
+}
+
+/** Where there is no open-iscsi there is no record either. */
+async function ifInstalled(call: Promise<unknown>): Promise<void> {
+  try {
+    await call
+  } catch (error) {
+    if (!(error instanceof BrickError && error.code === 'NOT_SUPPORTED')) throw error
+  }
 }
 
 function node({ portal, iqn }: TargetPortal): string[] {

@@ -10,8 +10,9 @@ const meanings: Readonly<Record<number, ErrorCode>> = {
   12: 'NOT_SUPPORTED',
   13: 'PERMISSION_DENIED',
   18: 'NOT_SUPPORTED',
-  // A login that the target refused for good, though not for its credentials.
-  19: 'TARGET_NOT_FOUND',
+  // A login that is not to be tried again. The login probe has found the target there, so it is a matter of who may
+  // log in: a target that does not know its own secret ends here, too.
+  19: 'AUTH_FAILED',
   20: 'NOT_SUPPORTED',
   24: 'AUTH_FAILED',
   // iscsid.safe_logout: something on the session is mounted.

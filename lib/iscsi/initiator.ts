@@ -1,4 +1,4 @@
-import { iscsiadm } from '../cli/iscsiadm.ts'
+import { iscsiadm, listInterfaces } from '../cli/iscsiadm.ts'
 import * as iscsid from './iscsid.ts'
 import { NodeDatabase } from './node-database.ts'
 import type { NodeSettings } from './node-settings.ts'
@@ -29,7 +29,7 @@ export interface SessionControl {
   /**
    * Logs in as the record says and returns when the session is up. A session that is there already is fine.
    *
-   * @throws BrickError AUTH_FAILED, TARGET_NOT_FOUND, PORTAL_UNREACHABLE, LOGIN_FAILED, NOT_SUPPORTED, TOOL_FAILED
+   * @throws BrickError AUTH_FAILED, PORTAL_UNREACHABLE, LOGIN_FAILED, NOT_SUPPORTED, TOOL_FAILED
    */
   login(target: TargetPortal, signal: AbortSignal): Promise<void>
   /** Ends the session, and with it every device that it has. One that has ended already is fine. */
@@ -45,9 +45,17 @@ export interface Initiator {
 /** Records by our own hand where it is clear where they are, logouts by iscsid's socket, the rest by iscsiadm. */
 export async function openInitiator(signal: AbortSignal): Promise<Initiator> {
   return {
-    records: (await NodeDatabase.open(signal)) ?? iscsiadm,
+    records: await openRecords(signal),
     sessions: { login: (target, late) => iscsiadm.login(target, late), logout },
   }
+}
+
+async function openRecords(signal: AbortSignal): Promise<NodeRecords> {
+  const database = await NodeDatabase.open(signal)
+  if (database) return database
+  // A host on which iscsiadm has never run: its first run makes the database, where its distribution wants it.
+  await listInterfaces(signal)
+  return (await NodeDatabase.open(signal)) ?? iscsiadm
 }
 
 async function logout(session: Session, signal: AbortSignal): Promise<void> {

@@ -84,7 +84,7 @@ describe('iscsiadm', () => {
     [2, { logout: 'fine' }, 'TOOL_FAILED'],
     [8, {}, 'PORTAL_UNREACHABLE'],
     [15, { login: 'fine' }, 'TOOL_FAILED'],
-    [19, {}, 'TARGET_NOT_FOUND'],
+    [19, {}, 'AUTH_FAILED'],
     [21, { remove: 'fine', logout: 'fine' }, 'TOOL_FAILED'],
     [24, {}, 'AUTH_FAILED'],
     [99, {}, 'TOOL_FAILED'],
