@@ -40,8 +40,13 @@ function stick(lane: string): { job: Job<Buffer>; letGo: () => void } {
   execFileSync('mkfifo', [path])
   return {
     job: native.readFile(lane, path),
+    // Again and again: on a busy machine the reader may not have got as far as opening it.
     letGo() {
-      closeSync(openSync(path, constants.O_RDWR | constants.O_NONBLOCK))
+      const timer = setInterval(() => {
+        if (isIdle()) clearInterval(timer)
+        else closeSync(openSync(path, constants.O_RDWR | constants.O_NONBLOCK))
+      }, 1)
+      timer.unref()
     },
   }
 }
@@ -469,6 +474,8 @@ describe('finish', () => {
   it('throws the reason of the signal, before and while the job runs', limit, async () => {
     const reason = new Error('enough')
     const { job, letGo } = stick('finish')
+    // Given up before it runs, it would not hold the lane.
+    await eventually(() => native.laneStatistics().running === 1)
     const controller = new AbortController()
     const finished = finish(job, controller.signal)
     controller.abort(reason)

@@ -32,8 +32,17 @@ export function makeFifo() {
   return path
 }
 
+/**
+ * Lets the kernel go of all who read it. A reader that has not got that far yet is waited for: once would not be enough
+ * on a machine that is busy.
+ */
 export function letGo(fifo) {
-  closeSync(openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK))
+  const timer = setInterval(() => {
+    const { queued, running, parked } = native.laneStatistics()
+    if (queued + running + parked === 0) clearInterval(timer)
+    else closeSync(openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK))
+  }, 1)
+  timer.unref()
 }
 
 export async function eventually(look) {

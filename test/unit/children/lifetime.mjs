@@ -157,10 +157,8 @@ const stories = {
       paths.forEach(letGo)
     }
     calm()
-    await eventually(() => {
-      paths.forEach(letGo)
-      return isIdle()
-    })
+    paths.forEach(letGo)
+    await eventually(isIdle)
     const release = await native.lockByte('a', path, 0n).result
     release()
   },

@@ -20,6 +20,7 @@ const flood = `
   i=0; while [ $i -lt ${enough} ]; do echo ${event} > /sys/class/mem/null/uevent; i=$((i + 1)); done
   kill -CONT $PPID`
 const shell = spawn('sh', ['-c', flood])
+const closed = once(shell, 'close')
 binding()
 setgroups?.([65534])
 setgid?.(65534)
@@ -44,4 +45,4 @@ assert.ok(await seen)
 assert.ok(looks <= 1 + lost)
 watch[Symbol.dispose]()
 listening[Symbol.dispose]()
-await once(shell, 'close')
+await closed
