@@ -1,4 +1,4 @@
-import { deviceFacts, isReadable } from '../block/disk.ts'
+import { isReadable } from '../block/disk.ts'
 import { BrickError } from '../errors.ts'
 import { listDirectory } from '../files.ts'
 import { formatPortal } from '../iscsi/portal.ts'
@@ -13,9 +13,9 @@ import type { DeviceInfo } from '../properties/device-info.ts'
 import { parseIscsiProperties } from '../properties/iscsi.ts'
 import type { IscsiProperties, IscsiTarget } from '../properties/iscsi.ts'
 import { Rollback } from '../rollback.ts'
-import { findDisk, rescan } from '../scsi/unit.ts'
+import { findDisk } from '../scsi/unit.ts'
 import type { Disk, UnitAddress } from '../scsi/unit.ts'
-import { bringUp, takeDown } from '../scsi/volume.ts'
+import { bringUp, grow, takeDown } from '../scsi/volume.ts'
 import type { ConnectOptions, DisconnectOptions, ExtendOptions, InitiatorConnector } from './initiator-connector.ts'
 
 const searchPath = '/dev/disk/by-path'
@@ -35,10 +35,12 @@ export class ISCSIConnector implements InitiatorConnector {
     using _volume = await operation.step('lock', (signal) => lock(volumeKey(volume), signal))
     const targets = await resolvedTargets(volume, operation)
     const failures: BrickError[] = []
-    for (const target of targets) {
+    for (const [tried, target] of targets.entries()) {
       try {
         using _target = await operation.step('lock', (signal) => lock(targetKey(target), signal))
-        return await attach(volume, target, operation)
+        // A portal that does not answer leaves the others their share of the time.
+        const patience = operation.share(1 / (targets.length - tried))
+        return await attach(volume, target, patience, operation)
       } catch (error) {
         const failure = asBrickError(error, 'attach')
         if (operation.signal.aborted) throw failure
@@ -75,8 +77,7 @@ export class ISCSIConnector implements InitiatorConnector {
     const [path] = await operation.step('find', (signal) => findPaths(targets, signal))
     if (path === undefined) throw new BrickError('DEVICE_NOT_FOUND', 'the volume is not attached to this host')
     const { unit, disk } = path
-    await operation.step('rescan', (signal) => rescan(unit, signal))
-    const { size } = await operation.step('size', (signal) => deviceFacts(disk.path, signal))
+    const size = await grow(unit, disk, volume.wwn, operation)
     if (expectedBytes === undefined || size >= expectedBytes) return size
     throw new BrickError('NOT_EXTENDED', `${disk.path} has ${size} bytes, not ${expectedBytes}`, {
       details: { device: disk.path, size, expectedBytes },
@@ -111,10 +112,15 @@ export class ISCSIConnector implements InitiatorConnector {
   }
 }
 
-async function attach(volume: IscsiProperties, target: IscsiTarget, operation: Operation): Promise<DeviceInfo> {
+async function attach(
+  volume: IscsiProperties,
+  target: IscsiTarget,
+  patience: AbortSignal,
+  operation: Operation,
+): Promise<DeviceInfo> {
   const rollback = new Rollback()
   try {
-    const session = await openSession(target, volume.credentials, operation, rollback)
+    const session = await openSession(target, volume.credentials, patience, operation, rollback)
     const unit = unitOf(session.host, target)
     const { disk, facts, wwn } = await bringUp(unit, volume.wwn, operation, rollback)
     return {

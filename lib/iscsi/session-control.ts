@@ -14,20 +14,21 @@ import { leadsTo, readSessions } from './sessions.ts'
 import type { Session } from './sessions.ts'
 
 /**
- * The session to a portal of a target: the one that is there, or a new one.
+ * The session to a portal of a target: the one that is there, or a new one, if the portal answers before `patience` ends.
  *
  * @throws BrickError PORTAL_UNREACHABLE, TARGET_NOT_FOUND, AUTH_FAILED, LOGIN_FAILED
  */
 export async function openSession(
   target: TargetPortal,
   credentials: ChapCredentials | undefined,
+  patience: AbortSignal,
   operation: Operation,
   rollback: Rollback,
 ): Promise<Session> {
   const existing = await operation.step('sessions', (signal) => findSession(target, signal))
   if (existing) return usable(existing, target)
 
-  await operation.step('portal', async (signal) => probeLogin(target, await initiatorName(signal), signal))
+  await operation.step('portal', async (signal) => probeLogin(target, await initiatorName(signal), patience))
   const initiator = await operation.step('record', (signal) =>
     writeRecord(target, sessionSettings(credentials, operation.remaining), rollback, signal),
   )

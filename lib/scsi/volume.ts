@@ -5,7 +5,7 @@ import type { Operation } from '../operation.ts'
 import type { Rollback } from '../rollback.ts'
 import { matchesWwn, sameUnit } from './identity.ts'
 import type { ScsiIdentity } from './identity.ts'
-import { diskSequence, findDisk, liveIdentity, notedIdentity, remove, scan } from './unit.ts'
+import { diskSequence, findDisk, liveIdentity, notedIdentity, remove, rescan, scan } from './unit.ts'
 import type { Disk, KnownDisk, UnitAddress } from './unit.ts'
 
 /** A disk that is proven to be the volume. */
@@ -50,15 +50,7 @@ async function scanFor(unit: UnitAddress, operation: Operation, rollback: Rollba
 async function keepOrRemove(unit: UnitAddress, disk: Disk, signal: AbortSignal): Promise<KnownDisk | undefined> {
   const [noted, live] = await Promise.all([notedIdentity(unit, signal), liveIdentity(disk, signal)])
   if (live && sameUnit(noted, live)) return { disk, identity: live, facts: await deviceFacts(disk.path, signal) }
-  if (await heldExclusively(disk.path, signal)) {
-    throw new BrickError(
-      'IDENTITY_MISMATCH',
-      `${disk.path} was ${named(noted)}, is ${named(live)} now, and is in use`,
-      {
-        details: { device: disk.path, noted: noted.key, found: live?.key ?? null },
-      },
-    )
-  }
+  if (await heldExclusively(disk.path, signal)) throw replaced(disk, noted, live)
   await remove(unit, signal, { offline: true })
   return undefined
 }
@@ -76,6 +68,33 @@ function prove(identity: ScsiIdentity, expected: string | undefined, disk: Disk)
     })
   }
   return wwn
+}
+
+/**
+ * Makes the kernel see the size that the unit now has, and returns it in bytes.
+ *
+ * @throws BrickError IDENTITY_MISMATCH when the device is another volume now than the one that was brought up
+ */
+export async function grow(
+  unit: UnitAddress,
+  disk: Disk,
+  expected: string | undefined,
+  operation: Operation,
+): Promise<number> {
+  await operation.step('identity', async (signal) => {
+    const [noted, live] = await Promise.all([notedIdentity(unit, signal), liveIdentity(disk, signal)])
+    prove(noted, expected, disk)
+    if (!live || !sameUnit(noted, live)) throw replaced(disk, noted, live)
+  })
+  await operation.step('rescan', (signal) => rescan(unit, signal))
+  const { size } = await operation.step('size', (signal) => deviceFacts(disk.path, signal))
+  return size
+}
+
+function replaced(disk: Disk, noted: ScsiIdentity, live: ScsiIdentity | undefined): BrickError {
+  return new BrickError('IDENTITY_MISMATCH', `${disk.path} was ${named(noted)} and is ${named(live)} now`, {
+    details: { device: disk.path, noted: noted.key, found: live?.key ?? null },
+  })
 }
 
 /**

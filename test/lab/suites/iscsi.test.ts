@@ -162,6 +162,19 @@ describe('what cannot be attached', () => {
     assert.ok(milliseconds <= 2000, `${milliseconds} ms`)
   })
 
+  it('is not a volume with a black hole before its portal', async () => {
+    const portals = ['127.0.0.4:3260', PORTAL]
+    const properties = { target_portals: portals, target_iqns: [IQN, IQN], target_luns: [0, 0] }
+    const hole = blackHole('127.0.0.4', 3260)
+    const info = await connector.connectVolume(properties, { timeout: 12_000 })
+    hole.lift()
+    assert.deepEqual(
+      info.paths.map(({ portal }) => portal),
+      [PORTAL],
+    )
+    await connector.disconnectVolume(properties, info)
+  })
+
   it('is a volume of an unknown target', async () => {
     await rejects('TARGET_NOT_FOUND', connector.connectVolume({ ...volume, target_iqn: `${IQN}0` }))
   })
@@ -298,6 +311,13 @@ describe('a leftover device at the LUN of a new volume', () => {
     assert.notEqual(fresh.identity.value, old.identity.value)
     assert.equal(fresh.size, 16 * MEBIBYTE)
     await connector.disconnectVolume(neighbour, fresh)
+  })
+
+  it('is not extended', async () => {
+    const old = await connector.connectVolume(neighbour)
+    target.swap(11, { megabytes: 32 })
+    await rejects('IDENTITY_MISMATCH', connector.extendVolume(neighbour))
+    await connector.disconnectVolume(neighbour, old)
   })
 
   it('is refused while somebody uses it', async () => {
