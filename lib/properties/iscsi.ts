@@ -98,7 +98,7 @@ function pluralTargets(data: Properties, mode: AddressingMode): IscsiTarget[] {
   if (luns.length !== portals.length) throw invalid('target_luns', `${portals.length} LUNs, one per portal`, luns)
   return portals.map((portal, index) => ({
     portal: parsePortal(portal, `target_portals[${index}]`),
-    iqn: targetName(iqns[index], `target_iqns[${index}]`),
+    iqn: iscsiName(iqns[index], `target_iqns[${index}]`),
     lun: toKernelLun(parseLun(luns[index], `target_luns[${index}]`), mode),
   }))
 }
@@ -106,7 +106,7 @@ function pluralTargets(data: Properties, mode: AddressingMode): IscsiTarget[] {
 function singularTarget(data: Properties, mode: AddressingMode): IscsiTarget {
   return {
     portal: parsePortal(requiredString(data, 'target_portal'), 'target_portal'),
-    iqn: targetName(requiredString(data, 'target_iqn'), 'target_iqn'),
+    iqn: iscsiName(requiredString(data, 'target_iqn'), 'target_iqn'),
     // Absent means 0, as in os-brick.
     lun: toKernelLun(parseLun(data['target_lun'] ?? 0, 'target_lun'), mode),
   }
@@ -118,18 +118,19 @@ function distinct(targets: readonly IscsiTarget[]): IscsiTarget[] {
 }
 
 /** RFC 7143 4.2.7. A slash would leave the directory of a node record, a comma end its name; neither is ever in one. */
-const targetNames = [
+const iscsiNames = [
   /^iqn\.\d{4}-(?:0[1-9]|1[0-2])\.[^\s\p{C}/,]+$/iu,
   /^eui\.[\da-f]{16}$/i,
   /^naa\.(?:[\da-f]{16}|[\da-f]{32})$/i,
 ]
 
 /** RFC 7143 4.2.7, in bytes of UTF-8. */
-const longestTargetName = 223
+const longestIscsiName = 223
 
-function targetName(name: unknown, field: string): string {
-  const valid = typeof name === 'string' && targetNames.some((form) => form.test(name))
-  if (!valid || Buffer.byteLength(name) > longestTargetName) {
+/** The name of a target or an initiator, unchanged. @throws BrickError INVALID_ARGUMENT */
+export function iscsiName(name: unknown, field: string): string {
+  const valid = typeof name === 'string' && iscsiNames.some((form) => form.test(name))
+  if (!valid || Buffer.byteLength(name) > longestIscsiName) {
     throw invalid(field, 'an iSCSI name as in iqn.2010-10.org.openstack:volume-1', name)
   }
   return name

@@ -79,6 +79,6 @@ export function stringList(data: Properties, key: string): string[] {
   })
 }
 
-function isObject(value: unknown): value is Properties {
+export function isObject(value: unknown): value is Properties {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
