@@ -60,8 +60,7 @@ export async function discoverIscsiTargets(
   const identity = { initiatorName: name, credentials }
   using connection = await operation.step('login', (signal) => logIn(asked, identity, signal))
   // Nobody says goodbye: with the connection a session for discovery ends.
-  const answer = await operation.step('targets', () => sendTargets(connection))
-  return parseTargets(answer, connection.portal)
+  return await operation.step('targets', async () => parseTargets(await sendTargets(connection), connection.portal))
 }
 
 /** RFC 7143 11.10 and 11.11: one question, whose answer may take many turns. */

@@ -2,6 +2,7 @@ import { mkdirSync, rmdirSync, symlinkSync, unlinkSync, writeFileSync } from 'no
 import { join } from 'node:path'
 import { Backstore, type BackstoreOptions } from './backstore.ts'
 import { loadModules } from './command.ts'
+import type { Fault } from './network.ts'
 
 const ISCSI = '/sys/kernel/config/target/iscsi'
 
@@ -23,6 +24,23 @@ export interface IscsiTargetOptions {
 
 export function iscsiTarget(options: IscsiTargetOptions): IscsiTarget {
   return new IscsiTarget(options)
+}
+
+/** From now on only who knows the secret may ask for the list of targets, at every portal. */
+export function requireDiscoveryChap({ username, password, usernameIn = 'NULL', passwordIn = 'NULL' }: Chap): Fault {
+  const write = (attribute: string, value: string): void => {
+    writeFileSync(join(ISCSI, 'discovery_auth', attribute), value)
+  }
+  write('userid', username)
+  write('password', password)
+  write('userid_mutual', usernameIn) // LIO's word for none
+  write('password_mutual', passwordIn)
+  write('enforce_discovery_auth', '1')
+  return {
+    lift() {
+      write('enforce_discovery_auth', '0')
+    },
+  }
 }
 
 /** A target of the kernel's own, open to every initiator or, with CHAP, to everyone who knows the secret. */
