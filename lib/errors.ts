@@ -17,7 +17,7 @@ export const errorCodes = {
   TARGET_NOT_FOUND: { retryable: false },
   /** The target refused the credentials, or they do not match what it asks for. */
   AUTH_FAILED: { retryable: false },
-  /** The target or the initiator daemon refused or dropped the login for another reason. */
+  /** The target or the initiator daemon refused or dropped the login for another reason, or does not keep to the protocol. */
   LOGIN_FAILED: { retryable: true },
   /** The target is logged in, but does not show the logical unit to this host. */
   LUN_NOT_MAPPED: { retryable: true },

@@ -86,9 +86,9 @@ export async function* readResponses(chunks: AsyncIterable<Buffer>): AsyncGenera
   }
 }
 
-/** The length of the PDU that begins here, or of its header as long as that is not complete. */
+/** The length of the PDU that begins here, or of a header as long as nothing is known of its data. */
 function lengthOf(bytes: Buffer): number {
-  if (bytes.length < headerLength) return headerLength
+  if (bytes.length < 8) return headerLength
   const data = bytes.readUIntBE(5, 3)
   if (data > dataLimit) throw malformed(`a PDU with ${data} bytes of data`)
   return startOfData(bytes) + padded(data)

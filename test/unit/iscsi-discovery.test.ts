@@ -209,7 +209,9 @@ describe('a discovery', () => {
   it('ends when its time is over or the caller has enough, however silent the portal', async () => {
     const silences: Script[] = [
       () => Promise.resolve(),
-      async (peer) => void (await peer.letIn()),
+      async (peer) => {
+        await peer.letIn()
+      },
       async (peer) => {
         await peer.letIn()
         peer.socket.write(peer.pdu({ text: list }).subarray(0, 50))
