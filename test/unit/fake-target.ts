@@ -36,13 +36,13 @@ export const fullFeature = 0x87
 /** One initiator's connection, as the script of a fake target uses it. Written apart from lib/iscsi/pdu.ts. */
 export class Peer {
   readonly socket: Socket
-  readonly #chunks: AsyncIterator<Buffer>
+  readonly #chunks: AsyncIterator<Buffer, undefined>
   #received = Buffer.alloc(0)
   #status = 0x10
 
   constructor(socket: Socket) {
     this.socket = socket
-    this.#chunks = socket[Symbol.asyncIterator]() as AsyncIterator<Buffer>
+    this.#chunks = socket[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>
   }
 
   async ask(): Promise<Asked> {
