@@ -11,8 +11,12 @@ import type { RequestLayout } from './login-request.ts'
 const nameCommand = 8
 /** sizeof(iscsiadm_rsp), in every release so far. */
 const answerLength = 2464
-/** More than any release reads; what is too much it drops. */
-const ampleLength = 65_536
+/**
+ * What iscsid reads of one request is as long as its own structure, which has grown with its releases (12,856 to 16,128
+ * bytes so far); it drops what comes after. One that the kernel could not queue in one piece (about 48 KiB) might still be on
+ * its way when iscsid has answered and closed the connection.
+ */
+export const ampleLength = 32_768
 
 /** Milliseconds: for the answer to an ample request, for which iscsid never waits, and to one that might be too short for it. */
 const patience = 2000

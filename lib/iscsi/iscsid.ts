@@ -2,7 +2,7 @@ import { Socket } from 'node:net'
 import { binding, failedWith, finish } from '../binding.ts'
 import { BrickError } from '../errors.ts'
 import { iscsiError } from './errors.ts'
-import { IscsidRelease } from './iscsid-release.ts'
+import { ampleLength, IscsidRelease } from './iscsid-release.ts'
 import { loginRequest } from './login-request.ts'
 import type { NodeSettings } from './node-settings.ts'
 import type { Session } from './sessions.ts'
@@ -13,11 +13,6 @@ const success = 0
 const sessionNotFound = 2
 const sessionExists = 15
 
-/**
- * What iscsid reads of one request is as long as its own structure, which has grown with its releases (12,856 to 16,128
- * bytes so far); it drops what comes after. A request that was too short would block its only thread.
- */
-const requestLength = 65_536
 /** command i32, error i32, and an answer that is not for us. */
 const responseHeader = 8
 
@@ -70,7 +65,7 @@ export class Iscsid {
     const socket = new Socket({ fd: descriptor, signal })
     try {
       // Not end(): iscsid takes a closed connection for a client that has lost interest.
-      socket.write(Buffer.concat([request], requestLength))
+      socket.write(Buffer.concat([request], ampleLength))
       let received = Buffer.alloc(0)
       for await (const chunk of socket) {
         received = Buffer.concat([received, chunk as Buffer])
