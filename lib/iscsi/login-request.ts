@@ -42,11 +42,14 @@ const required: NodeSettings = new Map([
   ['node.session.nr_sessions', '1'],
 ])
 
+const needed = ['node.name', 'node.conn[0].address']
+
 /**
  * The request to log in as this record says; undefined when the record has a setting or a value that the layout cannot
  * express exactly. All else is zero, as in iscsiadm's own requests: payload_len, the session's number, the pointers.
  */
 export function loginRequest(record: NodeSettings, { length, fields }: RequestLayout): Buffer | undefined {
+  if (!needed.every((name) => record.has(name))) return undefined
   const request = Buffer.alloc(length)
   request.writeInt32LE(loginCommand, 0)
   const defaults = [...fields].flatMap(([name, field]) =>
