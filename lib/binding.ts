@@ -55,6 +55,15 @@ export interface Ending {
   readonly error: string
 }
 
+/** What a daemon said before it closed the connection. */
+export interface Answer {
+  readonly bytes: Buffer
+  /** The process that wrote it; 0 when it is out of this process's sight. */
+  readonly pid: number
+  /** Whether it had read the request to its end. */
+  readonly consumed: boolean
+}
+
 export type UeventGroup = 'kernel' | 'udev'
 
 /** Calls on the addon's threads: those queued, those somebody waits for, and those parked in the kernel after their caller gave up. */
@@ -83,8 +92,13 @@ export interface Binding {
   inquire(lane: string, device: string, timeout: number): Job<Buffer>
   reportLuns(lane: string, device: string, timeout: number): Job<Buffer>
   readCapacity(lane: string, device: string, timeout: number): Job<Buffer>
-  /** Connects to a socket in the abstract namespace; the descriptor is the caller's to close. */
+  /**
+   * Connects to a socket in the abstract namespace; the descriptor is the caller's to close. EACCES when the listener is
+   * another user's, root aside.
+   */
   connectAbstract(name: string): Job<number>
+  /** Connects so, sends one request and reads the answer. EAGAIN after `timeout` milliseconds of silence. */
+  askAbstract(name: string, request: Buffer, timeout: number): Job<Answer>
   resolveHost(host: string): Job<string[]>
   runProgram(program: Program): Job<Ending>
   lockByte(lane: string, path: string, offset: bigint): Job<() => void>

@@ -1,5 +1,5 @@
 import { iscsiadm, listInterfaces } from '../cli/iscsiadm.ts'
-import * as iscsid from './iscsid.ts'
+import { Iscsid } from './iscsid.ts'
 import { NodeDatabase } from './node-database.ts'
 import type { NodeSettings } from './node-settings.ts'
 import type { Portal } from './portal.ts'
@@ -42,23 +42,33 @@ export interface Initiator {
   readonly sessions: SessionControl
 }
 
-/** Records by our own hand where it is clear where they are, logouts by iscsid's socket, the rest by iscsiadm. */
+const iscsid = new Iscsid()
+
+/**
+ * Records by our own hand where it is clear where they are, logins and logouts by iscsid's socket, and iscsiadm for the
+ * rest. It also knows how to start an iscsid that is not running.
+ */
 export async function openInitiator(signal: AbortSignal): Promise<Initiator> {
+  const database = await openDatabase(signal)
   return {
-    records: await openRecords(signal),
-    sessions: { login: (target, late) => iscsiadm.login(target, late), logout },
+    records: database ?? iscsiadm,
+    sessions: { login: (target, late) => login(database, target, late), logout },
   }
 }
 
-async function openRecords(signal: AbortSignal): Promise<NodeRecords> {
+async function openDatabase(signal: AbortSignal): Promise<NodeDatabase | undefined> {
   const database = await NodeDatabase.open(signal)
   if (database) return database
   // A host on which iscsiadm has never run: its first run makes the database, where its distribution wants it.
   await listInterfaces(signal)
-  return (await NodeDatabase.open(signal)) ?? iscsiadm
+  return NodeDatabase.open(signal)
+}
+
+async function login(database: NodeDatabase | undefined, target: TargetPortal, signal: AbortSignal): Promise<void> {
+  const record = await database?.read(target, signal)
+  if (record === undefined || !(await iscsid.login(record, signal))) await iscsiadm.login(target, signal)
 }
 
 async function logout(session: Session, signal: AbortSignal): Promise<void> {
-  // iscsiadm knows how to start an iscsid that is not running.
   if (!(await iscsid.logout(session, signal))) await iscsiadm.logout(session, signal)
 }

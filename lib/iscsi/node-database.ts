@@ -6,7 +6,7 @@ import type { FileOperation } from '../binding.ts'
 import { BrickError } from '../errors.ts'
 import { listDirectory } from '../files.ts'
 import type { NodeRecords, TargetPortal } from './initiator.ts'
-import { nodeRecord } from './node-settings.ts'
+import { nodeRecord, parseSettings } from './node-settings.ts'
 import type { NodeSettings } from './node-settings.ts'
 import { nodeRecordAddress } from './portal.ts'
 
@@ -58,6 +58,12 @@ export class NodeDatabase implements NodeRecords {
 
   async create(target: TargetPortal, settings: NodeSettings, signal: AbortSignal): Promise<void> {
     await this.#write(target, await nodeRecord(target, settings, signal), signal)
+  }
+
+  /** What the record says; undefined when there is none. */
+  async read(target: TargetPortal, signal: AbortSignal): Promise<NodeSettings | undefined> {
+    const record = await this.#read(target, signal)
+    return record === undefined ? undefined : parseSettings(record)
   }
 
   /** The target's folder goes too when this was the last record in it. */

@@ -80,9 +80,14 @@ async function hostDefaults(signal: AbortSignal): Promise<NodeSettings> {
 
 /** Reads 'name = value' lines, of iscsid.conf or of a record, and keeps what concerns nodes. */
 export function parseNodeSettings(text: string): NodeSettings {
+  return new Map([...parseSettings(text)].filter(([name]) => name.startsWith('node.')))
+}
+
+/** As above, and keeps all. */
+export function parseSettings(text: string): NodeSettings {
   const settings = new Map<string, string>()
   for (const line of text.split('\n')) {
-    const [, name, value] = /^\s*(node\.[^\s=]+)\s*=\s*(.*?)\s*$/.exec(line) ?? []
+    const [, name, value] = /^\s*([a-z]+\.[^\s=]+)\s*=\s*(.*?)\s*$/.exec(line) ?? []
     if (name !== undefined && value !== undefined) settings.set(name, value)
   }
   return settings

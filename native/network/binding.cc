@@ -1,7 +1,7 @@
 #include "network/binding.h"
 
+#include <chrono>
 #include <string>
-#include <vector>
 
 #include "core/call.h"
 #include "core/convert.h"
@@ -25,9 +25,30 @@ Napi::Value connect(const Napi::CallbackInfo& info) {
       [](Napi::Env env, FileDescriptor socket) { return Napi::Number::New(env, socket.release()); });
 }
 
+Napi::Value to_object(Napi::Env env, const Answer& answer) {
+  auto object = Napi::Object::New(env);
+  object.Set("bytes", Napi::Buffer<std::uint8_t>::Copy(env, answer.bytes.data(), answer.bytes.size()));
+  object.Set("pid", answer.pid);
+  object.Set("consumed", answer.consumed);
+  return object;
+}
+
+Napi::Value ask(const Napi::CallbackInfo& info) {
+  auto name = info[0].As<Napi::String>().Utf8Value();
+  const auto bytes = info[1].As<Napi::Buffer<char>>();
+  const std::chrono::milliseconds timeout(info[2].As<Napi::Number>().Int64Value());
+  return start_call(
+      info.Env(), "socket:" + name,
+      [name, request = std::string(bytes.Data(), bytes.Length()), timeout] {
+        return ask_abstract(name, request, timeout);
+      },
+      to_object);
+}
+
 }  // namespace
 
 void export_network(Napi::Env env, Napi::Object exports) {
+  exports.Set("askAbstract", Napi::Function::New(env, ask, "askAbstract"));
   exports.Set("connectAbstract", Napi::Function::New(env, connect, "connectAbstract"));
   exports.Set("resolveHost", Napi::Function::New(env, resolve, "resolveHost"));
 }

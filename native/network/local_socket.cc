@@ -1,14 +1,88 @@
 #include "network/local_socket.h"
 
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
+#include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstddef>
+#include <cstring>
 
 #include "core/system_error.h"
 
 namespace hostbrick {
+
+namespace {
+
+// More than any answer that we ask for.
+constexpr std::size_t longest_answer = 65'536;
+
+bool is_trusted(const FileDescriptor& socket) {
+  ucred listener{};
+  socklen_t length = sizeof listener;
+  if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &listener, &length) < 0) return false;
+  return listener.uid == 0 || listener.uid == ::geteuid();
+}
+
+template <typename Value>
+void set_option(const FileDescriptor& socket, int option, const Value& value) {
+  if (::setsockopt(socket.get(), SOL_SOCKET, option, &value, sizeof value) < 0) throw SystemError(errno, "setsockopt");
+}
+
+void send_all(const FileDescriptor& socket, const std::string& request) {
+  for (std::size_t sent = 0; sent < request.size();) {
+    const auto length = ::send(socket.get(), request.data() + sent, request.size() - sent, MSG_NOSIGNAL);
+    if (length >= 0) {
+      sent += static_cast<std::size_t>(length);
+    } else if (errno == EPIPE || errno == ECONNRESET) {
+      return;  // It has heard enough; its answer tells.
+    } else if (errno != EINTR) {
+      throw SystemError(errno, "send");
+    }
+  }
+}
+
+// With SO_PASSCRED the kernel notes on each message who wrote it.
+int writer_of(msghdr& message) {
+  for (auto* part = CMSG_FIRSTHDR(&message); part != nullptr; part = CMSG_NXTHDR(&message, part)) {
+    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_CREDENTIALS) continue;
+    ucred writer{};
+    std::memcpy(&writer, CMSG_DATA(part), sizeof writer);
+    return writer.pid;
+  }
+  return 0;
+}
+
+Answer receive_all(const FileDescriptor& socket) {
+  Answer answer;
+  while (answer.bytes.size() <= longest_answer) {
+    std::array<std::uint8_t, 4096> chunk{};
+    alignas(cmsghdr) std::array<std::uint8_t, CMSG_SPACE(sizeof(ucred))> control{};
+    iovec vector{chunk.data(), chunk.size()};
+    msghdr message{};
+    message.msg_iov = &vector;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    const auto length = ::recvmsg(socket.get(), &message, MSG_CMSG_CLOEXEC);
+    if (length > 0) {
+      answer.bytes.insert(answer.bytes.end(), chunk.begin(), chunk.begin() + length);
+      answer.pid = writer_of(message);
+    } else if (length == 0) {
+      answer.consumed = true;
+      return answer;
+    } else if (errno == ECONNRESET) {
+      return answer;  // unix(7): closed with something of ours unread.
+    } else if (errno != EINTR) {
+      throw SystemError(errno, "recvmsg");
+    }
+  }
+  throw SystemError(EMSGSIZE, "recvmsg");
+}
+
+}  // namespace
 
 FileDescriptor connect_abstract(const std::string& name) {
   sockaddr_un address{};
@@ -22,7 +96,19 @@ FileDescriptor connect_abstract(const std::string& name) {
   if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), length) < 0) {
     throw SystemError(errno, "connect", "@" + name);
   }
+  if (!is_trusted(socket)) throw SystemError(EACCES, "connect", "@" + name);
   return socket;
+}
+
+Answer ask_abstract(const std::string& name, const std::string& request, std::chrono::milliseconds timeout) {
+  const auto socket = connect_abstract(name);
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(timeout);
+  const timeval limit{seconds.count(), std::chrono::microseconds(timeout - seconds).count()};
+  set_option(socket, SO_PASSCRED, 1);
+  set_option(socket, SO_SNDTIMEO, limit);
+  set_option(socket, SO_RCVTIMEO, limit);
+  send_all(socket, request);
+  return receive_all(socket);
 }
 
 }  // namespace hostbrick

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "core/file_descriptor.h"
 
@@ -9,8 +12,20 @@ namespace hostbrick {
 /**
  * Connects to the stream socket of this name in the abstract namespace (unix(7)). The address is exactly as long as the
  * name, which is what daemons in C bind, and not what every runtime's own sockets use. ECONNREFUSED when nobody
- * listens.
+ * listens. Anyone may take a name that is free: EACCES when the listener is neither root's nor of this process's user.
  */
 FileDescriptor connect_abstract(const std::string& name);
+
+/** What a daemon said to one request before it closed the connection. */
+struct Answer {
+  std::vector<std::uint8_t> bytes;
+  /** The process that wrote it, which is not always the one that listens (systemd does, for daemons it starts). */
+  int pid = 0;
+  /** Whether the daemon had read the request to its end when it closed the connection. */
+  bool consumed = false;
+};
+
+/** Connects as above, sends one request and reads the answer. EAGAIN when a step of it takes longer than `timeout`. */
+Answer ask_abstract(const std::string& name, const std::string& request, std::chrono::milliseconds timeout);
 
 }  // namespace hostbrick
