@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { Connection } from './connection.ts'
-import type { TargetPortal } from './initiator.ts'
+import type { TargetPortal } from './portal.ts'
 import { loginStatus } from './login-status.ts'
 import { opcodes } from './pdu.ts'
 import { encodeText } from './text.ts'

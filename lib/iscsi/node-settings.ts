@@ -1,7 +1,7 @@
 import { binding, failedWith, finish } from '../binding.ts'
 import { BrickError } from '../errors.ts'
 import type { ChapCredentials } from '../properties/iscsi.ts'
-import type { TargetPortal } from './initiator.ts'
+import type { TargetPortal } from './portal.ts'
 import { nodeRecordAddress } from './portal.ts'
 
 /** Settings of a node record: 'node.session.scan' and the like. */

@@ -12,6 +12,12 @@ export interface Portal {
   readonly zone?: string
 }
 
+/** One portal of one target. */
+export interface TargetPortal {
+  readonly portal: Portal
+  readonly iqn: string
+}
+
 /** The port that IANA assigned to iSCSI, and what a portal without one means. */
 export const defaultPort = 3260
 

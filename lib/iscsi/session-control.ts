@@ -6,7 +6,8 @@ import type { ChapCredentials } from '../properties/iscsi.ts'
 import type { Rollback } from '../rollback.ts'
 import { probeLogin } from './login-probe.ts'
 import { openInitiator } from './initiator.ts'
-import type { Initiator, TargetPortal } from './initiator.ts'
+import type { Initiator } from './open-iscsi.ts'
+import type { TargetPortal } from './portal.ts'
 import { sessionSettings } from './node-settings.ts'
 import type { NodeSettings } from './node-settings.ts'
 import { formatPortal } from './portal.ts'
@@ -32,7 +33,7 @@ export async function openSession(
   const initiator = await operation.step('record', (signal) =>
     writeRecord(target, sessionSettings(credentials, operation.remaining), rollback, signal),
   )
-  return operation.step('login', (signal) => login(target, credentials, initiator, rollback, signal))
+  return operation.step('login', (signal) => login(target, initiator, rollback, signal))
 }
 
 async function findSession(target: TargetPortal, signal: AbortSignal): Promise<Session | undefined> {
@@ -72,7 +73,6 @@ async function writeRecord(
  */
 async function login(
   target: TargetPortal,
-  credentials: ChapCredentials | undefined,
   initiator: Initiator,
   rollback: Rollback,
   signal: AbortSignal,
@@ -93,33 +93,10 @@ async function login(
     // Another program may have found the session meanwhile, and use it.
     if (session?.units.length === 0) await initiator.sessions.logout(session, late)
   })
-  try {
-    await orAborted(outcome, signal)
-  } catch (error) {
-    throw unproven(error, credentials) ? noProof(target, error) : error
-  }
+  await orAborted(outcome, signal)
   const session = await findSession(target, signal)
   if (session) return usable(session, target)
   throw new BrickError('LOGIN_FAILED', `no session to ${formatPortal(target.portal)} after the login`)
-}
-
-/**
- * Whether it may have been the target that failed to prove who it is. open-iscsi says the same then as for a target that
- * refuses for good, which the portal step has just found not to be so.
- */
-function unproven(error: unknown, credentials: ChapCredentials | undefined): boolean {
-  const fatalLogin = 19
-  return (
-    credentials?.passwordIn !== undefined &&
-    error instanceof BrickError &&
-    error.details['openIscsiError'] === fatalLogin
-  )
-}
-
-function noProof({ iqn }: TargetPortal, cause: unknown): BrickError {
-  return new BrickError('AUTH_FAILED', `${iqn} refuses the login, or did not prove that it is the target`, {
-    cause,
-  })
 }
 
 /**
