@@ -82,27 +82,41 @@ export async function unitExists({ hctl }: UnitAddress, signal: AbortSignal): Pr
  */
 export async function scan(unit: UnitAddress, signal: AbortSignal): Promise<KnownDisk | undefined> {
   const [host = '', channel = '', target = '', lun = ''] = unit.hctl.split(':')
-  let announced: Disk | undefined
+  let announced: OpenedDisk | undefined
   using watch = new Watch('kernel', (event) => {
     if (!event.mentions(`/${unit.hctl}/block/`) || event.action !== 'add') return false
     if (event.property('DEVTYPE') !== 'disk') return false
     const name = event.property('DEVNAME') ?? ''
-    announced = { name, path: `/dev/${name}` }
+    announced = openDisk({ name, path: `/dev/${name}` }, signal)
     return true
   })
   const scanFile = `/sys/class/scsi_host/host${host}/scan`
   await finish(binding().writeAttribute(hostLane(unit.host), scanFile, `${channel} ${target} ${lun}`), signal)
   if (!(await unitExists(unit, signal))) return undefined
-  const openDisk = async (): Promise<{ disk: Disk; facts: DeviceFacts }> => {
-    const disk = await watch.until(
+  const [{ disk, facts }, identity] = await Promise.all([
+    watch.until(
       () => announced,
       signal,
-      () => findDisk(unit, signal),
-    )
-    return { disk, facts: await deviceFacts(disk.path, signal) }
-  }
-  const [opened, identity] = await Promise.all([openDisk(), notedIdentity(unit, signal)])
-  return { ...opened, identity }
+      async () => {
+        const found = await findDisk(unit, signal)
+        return found && openDisk(found, signal)
+      },
+    ),
+    notedIdentity(unit, signal),
+  ])
+  return { disk, facts: await facts, identity }
+}
+
+interface OpenedDisk {
+  readonly disk: Disk
+  readonly facts: Promise<DeviceFacts>
+}
+
+/** Begins to ask the disk at once; who wants the answer also hears of a failure. */
+function openDisk(disk: Disk, signal: AbortSignal): OpenedDisk {
+  const facts = deviceFacts(disk.path, signal)
+  facts.catch(() => undefined)
+  return { disk, facts }
 }
 
 /**
