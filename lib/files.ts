@@ -1,11 +1,26 @@
 import { binding, failedWith, finish } from './binding.ts'
+import type { Job } from './binding.ts'
 
 /** The names in a directory; undefined when there is no such directory. */
-export async function listDirectory(path: string, signal: AbortSignal): Promise<string[] | undefined> {
+export function listDirectory(path: string, signal: AbortSignal): Promise<string[] | undefined> {
+  return unlessAbsent(binding().listDirectory('files', path), signal, ['ENOENT'])
+}
+
+/** What a file holds; undefined when there is none, which is what the errno names in `absent` mean. */
+export function readFile(
+  lane: string,
+  path: string,
+  signal: AbortSignal,
+  absent: readonly string[] = ['ENOENT'],
+): Promise<Buffer | undefined> {
+  return unlessAbsent(binding().readFile(lane, path), signal, absent)
+}
+
+async function unlessAbsent<T>(job: Job<T>, signal: AbortSignal, absent: readonly string[]): Promise<T | undefined> {
   try {
-    return await finish(binding().listDirectory('files', path), signal)
+    return await finish(job, signal)
   } catch (error) {
-    if (failedWith(error, 'ENOENT')) return undefined
+    if (failedWith(error, ...absent)) return undefined
     throw error
   }
 }

@@ -3,24 +3,24 @@ import type { DeviceFacts } from '../binding.ts'
 import { BrickError } from '../errors.ts'
 
 /** Calls that wait for one block device share a lane. */
-function lane(path: string): string {
+export function deviceLane(path: string): string {
   return `block:${path}`
 }
 
 /** Size, number and sequence of the device behind a node. */
 export function deviceFacts(path: string, signal: AbortSignal): Promise<DeviceFacts> {
-  return finish(binding().deviceFacts(lane(path), path), signal)
+  return finish(binding().deviceFacts(deviceLane(path), path), signal)
 }
 
 /** Whether a mount, another device or a program holds the device, or one of its partitions, exclusively. */
 export function heldExclusively(path: string, signal: AbortSignal): Promise<boolean> {
-  return finish(binding().heldExclusively(lane(path), path), signal)
+  return finish(binding().heldExclusively(deviceLane(path), path), signal)
 }
 
 /** Writes out everything that was written to the device. @throws BrickError FLUSH_FAILED */
 export async function flush(path: string, signal: AbortSignal): Promise<void> {
   try {
-    await finish(binding().flushDevice(lane(path), path), signal)
+    await finish(binding().flushDevice(deviceLane(path), path), signal)
   } catch (error) {
     signal.throwIfAborted()
     throw new BrickError('FLUSH_FAILED', `${path} could not be flushed`, { details: { device: path }, cause: error })
@@ -30,7 +30,7 @@ export async function flush(path: string, signal: AbortSignal): Promise<void> {
 /** Whether the device answers a read that no cache can serve. */
 export async function isReadable(path: string, signal: AbortSignal): Promise<boolean> {
   try {
-    await finish(binding().readFirstBlock(lane(path), path), signal)
+    await finish(binding().readFirstBlock(deviceLane(path), path), signal)
     return true
   } catch (error) {
     if (failedWith(error, 'EACCES', 'EPERM')) throw error

@@ -4,7 +4,7 @@ import type { LookupFunction, Socket } from 'node:net'
 import { BrickError } from '../errors.ts'
 import { encodeRequest, malformed, noTag, opcodes, readResponses } from './pdu.ts'
 import type { Request, Response } from './pdu.ts'
-import { formatPortal, nodeRecordAddress, parsePortal } from './portal.ts'
+import { formatPortal, nodeRecordAddress, portalAt } from './portal.ts'
 import type { Portal } from './portal.ts'
 import { resolve } from './resolve.ts'
 
@@ -100,9 +100,7 @@ function lookup(portal: Portal, signal: AbortSignal): LookupFunction {
 
 function addressOf({ remoteAddress }: Socket, portal: Portal): Portal {
   if (portal.family !== 'name' || remoteAddress === undefined) return portal
-  return parsePortal(
-    remoteAddress.includes(':') ? `[${remoteAddress}]:${portal.port}` : `${remoteAddress}:${portal.port}`,
-  )
+  return portalAt(remoteAddress, portal.port)
 }
 
 function failure(portal: Portal, cause: unknown, signal: AbortSignal): unknown {

@@ -4,6 +4,7 @@ import { binding, failedWith, finish, SystemError } from '../binding.ts'
 import type { Answer } from '../binding.ts'
 import { run } from '../cli/run.ts'
 import { BrickError } from '../errors.ts'
+import { readFile } from '../files.ts'
 import { requestLayouts } from './login-request.ts'
 import type { RequestLayout } from './login-request.ts'
 
@@ -87,14 +88,9 @@ export class IscsidRelease {
 
 /** When this process was started, which tells it from a later one of the same number; undefined when it is no iscsid. */
 async function startOfIscsid(pid: number, signal: AbortSignal): Promise<string | undefined> {
-  try {
-    const stat = (await finish(binding().readFile('files', `/proc/${pid}/stat`), signal)).toString()
-    // proc_pid_stat(5): the fields after the name, which begin with the third; the start is the 22nd.
-    return /^\d+ \(iscsid\) (?:\S+ ){19}(\d+) /.exec(stat)?.[1]
-  } catch (error) {
-    if (failedWith(error, 'ENOENT', 'ESRCH')) return undefined
-    throw error
-  }
+  const stat = await readFile('files', `/proc/${pid}/stat`, signal, ['ENOENT', 'ESRCH'])
+  // proc_pid_stat(5): the fields after the name, which begin with the third; the start is the 22nd.
+  return /^\d+ \(iscsid\) (?:\S+ ){19}(\d+) /.exec(stat?.toString() ?? '')?.[1]
 }
 
 async function versionOf(pid: number, signal: AbortSignal): Promise<string | undefined> {

@@ -4,12 +4,12 @@ import { constants } from 'node:os'
 import { binding, failedWith, finish } from '../binding.ts'
 import type { FileOperation } from '../binding.ts'
 import { BrickError } from '../errors.ts'
-import { listDirectory } from '../files.ts'
+import { listDirectory, readFile } from '../files.ts'
 import type { NodeRecords } from './open-iscsi.ts'
-import type { TargetPortal } from './portal.ts'
 import { nodeRecord, parseSettings } from './node-settings.ts'
 import type { NodeSettings } from './node-settings.ts'
 import { nodeRecordAddress } from './portal.ts'
+import type { TargetPortal } from './portal.ts'
 
 /** Where distributions compile open-iscsi's database to be (ISCSI_DB_ROOT): Debian 13 and Fedora, Debian 12 and SUSE. */
 const roots = ['/var/lib/iscsi', '/etc/iscsi']
@@ -22,6 +22,8 @@ const lockPatience = 5000
 
 const lane = 'iscsi-database'
 const { EEXIST, ENOENT, ENOTEMPTY } = constants.errno
+/** For what must be carried through, whatever the caller's own signal says. */
+const calm = new AbortController().signal
 
 /**
  * The node records from which iscsid's sessions are made, as files: open-iscsi, usr/idbm.c.
@@ -77,12 +79,7 @@ export class NodeDatabase implements NodeRecords {
   }
 
   async #read(target: TargetPortal, signal: AbortSignal): Promise<string | undefined> {
-    try {
-      return (await finish(binding().readFile(lane, this.#file(target)), signal)).toString()
-    } catch (error) {
-      if (failedWith(error, 'ENOENT', 'EISDIR')) return undefined
-      throw error
-    }
+    return (await readFile(lane, this.#file(target), signal, ['ENOENT', 'EISDIR']))?.toString()
   }
 
   /** Readers see the old record or the new one, whole. */
@@ -118,7 +115,6 @@ async function changeLocked(
 ): Promise<void> {
   await takeLock(signal)
   // From here on nothing may keep the lock from being given back: not even the caller's own impatience.
-  const calm = new AbortController().signal
   const unlock: FileOperation = { verb: 'unlink', path: heldLock, unless: [ENOENT] }
   try {
     await finish(binding().changeFiles(lane, [...change, unlock]), calm)
@@ -161,7 +157,7 @@ async function takeLock(signal: AbortSignal): Promise<void> {
 async function succeeds(take: readonly FileOperation[], signal: AbortSignal): Promise<boolean> {
   signal.throwIfAborted()
   try {
-    await finish(binding().changeFiles(lane, take), new AbortController().signal)
+    await finish(binding().changeFiles(lane, take), calm)
     return true
   } catch (error) {
     if (failedWith(error, 'EEXIST')) return false

@@ -1,8 +1,8 @@
-import { binding, failedWith, finish } from '../binding.ts'
 import { BrickError } from '../errors.ts'
+import { readFile } from '../files.ts'
 import type { ChapCredentials } from '../properties/iscsi.ts'
-import type { TargetPortal } from './portal.ts'
 import { nodeRecordAddress } from './portal.ts'
+import type { TargetPortal } from './portal.ts'
 
 /** Settings of a node record: 'node.session.scan' and the like. */
 export type NodeSettings = ReadonlyMap<string, string>
@@ -69,13 +69,8 @@ function line(name: string, value: string): string {
 
 /** The `node.…` settings of iscsid.conf, which iscsiadm copies into every record that it makes. */
 async function hostDefaults(signal: AbortSignal): Promise<NodeSettings> {
-  try {
-    const text = await finish(binding().readFile('iscsi-database', configuration), signal)
-    return parseNodeSettings(text.toString())
-  } catch (error) {
-    if (failedWith(error, 'ENOENT')) return new Map()
-    throw error
-  }
+  const text = await readFile('iscsi-database', configuration, signal)
+  return parseNodeSettings(text?.toString() ?? '')
 }
 
 /** Reads 'name = value' lines, of iscsid.conf or of a record, and keeps what concerns nodes. */

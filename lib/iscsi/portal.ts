@@ -36,6 +36,11 @@ export function parsePortal(text: unknown, field = 'target_portal'): Portal {
   return portal
 }
 
+/** The portal at an address as sockets and sysfs write it, an IPv6 address without brackets. */
+export function portalAt(address: string, port: number | string): Portal {
+  return parsePortal(address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`)
+}
+
 /** Canonical text, as `parsePortal` reads it. */
 export function formatPortal(portal: Portal): string {
   const address = nodeRecordAddress(portal)

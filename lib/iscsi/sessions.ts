@@ -5,7 +5,7 @@ import type { ScsiPlace } from '../inventory/block-device.ts'
 import { readWalk } from '../inventory/walk.ts'
 import type { WalkEntry } from '../inventory/walk.ts'
 import { sameTargetName } from '../properties/iscsi.ts'
-import { parsePortal, samePortal } from './portal.ts'
+import { portalAt, samePortal } from './portal.ts'
 import type { Portal } from './portal.ts'
 
 /** One iSCSI session of this host. */
@@ -77,7 +77,7 @@ function portalOf(entry: WalkEntry): Portal | undefined {
   const address = text(entry, 'persistent_address')
   const port = text(entry, 'persistent_port')
   if (address === null || port === null) return undefined
-  return parsePortal(address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`)
+  return portalAt(address, port)
 }
 
 /** The kernel writes "(null)", and older ones "<NULL>", for what is not set. */

@@ -1,7 +1,7 @@
 import { binding, failedWith, finish } from '../binding.ts'
 import type { DeviceFacts, Job } from '../binding.ts'
-import { deviceFacts } from '../block/disk.ts'
-import { listDirectory } from '../files.ts'
+import { deviceFacts, deviceLane } from '../block/disk.ts'
+import { listDirectory, readFile } from '../files.ts'
 import { Watch } from '../wait.ts'
 import { identify } from './identity.ts'
 import type { ScsiIdentity } from './identity.ts'
@@ -53,23 +53,13 @@ export async function diskSequence(
   { name }: Disk,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  try {
-    return (await finish(binding().readFile('sysfs', `${folder(hctl)}/block/${name}/diskseq`), signal)).toString()
-  } catch (error) {
-    if (failedWith(error, 'ENOENT', 'ENODEV')) return undefined
-    throw error
-  }
+  const sequence = await readFile('sysfs', `${folder(hctl)}/block/${name}/diskseq`, signal, ['ENOENT', 'ENODEV'])
+  return sequence?.toString()
 }
 
 /** Whether the kernel has the unit, with a disk or without. */
 export async function unitExists({ hctl }: UnitAddress, signal: AbortSignal): Promise<boolean> {
-  try {
-    await finish(binding().readFile('sysfs', `${folder(hctl)}/state`), signal)
-    return true
-  } catch (error) {
-    if (failedWith(error, 'ENOENT', 'ENODEV')) return false
-    throw error
-  }
+  return (await readFile('sysfs', `${folder(hctl)}/state`, signal, ['ENOENT', 'ENODEV'])) !== undefined
 }
 
 /**
@@ -142,20 +132,11 @@ export async function rescan(unit: UnitAddress, signal: AbortSignal): Promise<vo
 
 /** What the kernel noted of the unit when it found it, or at the last rescan. */
 export async function notedIdentity({ hctl }: UnitAddress, signal: AbortSignal): Promise<ScsiIdentity> {
-  const [page83, page80, vendor, model] = await Promise.all(
-    ['vpd_pg83', 'vpd_pg80', 'vendor', 'model'].map((name) => readPage(`${folder(hctl)}/${name}`, signal)),
-  )
+  // EINVAL: the kernel has asked for the page and the device has none.
+  const read = (name: string): Promise<Buffer | undefined> =>
+    readFile('sysfs', `${folder(hctl)}/${name}`, signal, ['ENOENT', 'EINVAL'])
+  const [page83, page80, vendor, model] = await Promise.all(['vpd_pg83', 'vpd_pg80', 'vendor', 'model'].map(read))
   return identify({ page83, page80, vendor: stripNewline(vendor), model: stripNewline(model) })
-}
-
-async function readPage(path: string, signal: AbortSignal): Promise<Buffer | undefined> {
-  try {
-    return await finish(binding().readFile('sysfs', path), signal)
-  } catch (error) {
-    // EINVAL: the kernel has asked for the page and the device has none.
-    if (failedWith(error, 'ENOENT', 'EINVAL')) return undefined
-    throw error
-  }
 }
 
 function stripNewline(value: Buffer | undefined): string {
@@ -167,7 +148,7 @@ function stripNewline(value: Buffer | undefined): string {
  * Undefined when the target shows no unit there any more.
  */
 export async function liveIdentity(disk: Disk, signal: AbortSignal): Promise<ScsiIdentity | undefined> {
-  const lane = `block:${disk.path}`
+  const lane = deviceLane(disk.path)
   const ask = async (job: Job<Buffer>): Promise<Buffer | undefined> => {
     try {
       return await finish(job, signal)

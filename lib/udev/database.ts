@@ -1,4 +1,4 @@
-import { binding, failedWith, finish } from '../binding.ts'
+import { readFile } from '../files.ts'
 
 /** What udevd's rules found out about one device. */
 export interface UdevEntry {
@@ -12,13 +12,8 @@ export interface UdevEntry {
  * has not handled the device, or where no udevd runs.
  */
 export async function readUdevEntry(devno: string, signal: AbortSignal): Promise<UdevEntry | undefined> {
-  try {
-    const text = await finish(binding().readFile('udev', `/run/udev/data/b${devno}`), signal)
-    return parseUdevEntry(text.toString())
-  } catch (error) {
-    if (failedWith(error, 'ENOENT')) return undefined
-    throw error
-  }
+  const text = await readFile('udev', `/run/udev/data/b${devno}`, signal)
+  return text && parseUdevEntry(text.toString())
 }
 
 export function parseUdevEntry(text: string): UdevEntry {

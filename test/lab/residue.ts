@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
@@ -37,6 +38,12 @@ export function difference(before: Snapshot, after: Snapshot): string[] {
     ...[...after].filter((line) => !before.has(line)).map((line) => `+ ${line}`),
     ...[...before].filter((line) => !after.has(line)).map((line) => `- ${line}`),
   ]
+}
+
+/** Fails, naming it, when something that was not there before is there once udev has settled. */
+export async function assertNothingLeft(before: Snapshot): Promise<void> {
+  await settled()
+  assert.deepEqual(difference(before, snapshot()), [], 'something is left behind')
 }
 
 /** Links in /dev/disk come and go with udev's rules: waits until udev has dealt with all that happened so far. */

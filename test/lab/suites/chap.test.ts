@@ -5,7 +5,7 @@ import { after, afterEach, before, describe, it } from 'node:test'
 import { inspect } from 'node:util'
 import { BrickError, ISCSIConnector } from 'hostbrick'
 import { startIscsid, type Daemon } from '../daemons.ts'
-import { difference, settled, snapshot, type Snapshot } from '../residue.ts'
+import { assertNothingLeft, settled, snapshot, type Snapshot } from '../residue.ts'
 import { iscsiTarget, type IscsiTarget } from '../targets.ts'
 
 const IQN = 'iqn.2026-11.lab:chap'
@@ -32,8 +32,7 @@ after(async () => {
   await iscsid.stop()
 })
 afterEach(async () => {
-  await settled()
-  assert.deepEqual(difference(clean, snapshot()), [], 'something is left behind')
+  await assertNothingLeft(clean)
 })
 
 describe('a target with CHAP', () => {

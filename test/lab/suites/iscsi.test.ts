@@ -20,7 +20,7 @@ import type { DeviceInfo, ErrorCode } from 'hostbrick'
 import { run } from '../command.ts'
 import { startIscsid, type Daemon } from '../daemons.ts'
 import { blackHole } from '../network.ts'
-import { difference, settled, snapshot, type Snapshot } from '../residue.ts'
+import { assertNothingLeft, settled, snapshot, type Snapshot } from '../residue.ts'
 import { iscsiTarget, type IscsiTarget } from '../targets.ts'
 import { until } from '../wait.ts'
 
@@ -53,8 +53,7 @@ after(async () => {
   await iscsid.stop()
 })
 afterEach(async () => {
-  await settled()
-  assert.deepEqual(difference(clean, snapshot()), [], 'something is left behind')
+  await assertNothingLeft(clean)
 })
 
 describe('a volume', () => {
@@ -74,8 +73,7 @@ describe('a volume', () => {
     assert.equal(sizeOf(first.path), 96 * MEBIBYTE)
     await rejects('NOT_EXTENDED', connector.extendVolume(volume, { expectedBytes: 97 * MEBIBYTE }))
     await connector.disconnectVolume(volume, first)
-    await settled()
-    assert.deepEqual(difference(clean, snapshot()), [])
+    await assertNothingLeft(clean)
 
     const second = await connector.connectVolume(volume)
     assert.equal(second.identity.value, first.identity.value)

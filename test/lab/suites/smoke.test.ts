@@ -10,7 +10,7 @@ import { run } from '../command.ts'
 import { startIscsid, startMultipathd, type Daemon } from '../daemons.ts'
 import { blackHole, delay } from '../network.ts'
 import { OsBrick } from '../os-brick.ts'
-import { difference, settled, snapshot, type Snapshot } from '../residue.ts'
+import { assertNothingLeft, snapshot, type Snapshot } from '../residue.ts'
 import { iscsiTarget, type IscsiTarget } from '../targets.ts'
 import { until } from '../wait.ts'
 
@@ -126,8 +126,7 @@ describe('an iSCSI target', () => {
   })
 
   it('leaves nothing behind', async () => {
-    await settled()
-    assert.deepEqual(difference(clean, snapshot()), [])
+    await assertNothingLeft(clean)
   })
 })
 
@@ -170,8 +169,7 @@ describe('a second target of the same name, with CHAP both ways', () => {
   })
 
   it('leaves nothing behind either', async () => {
-    await settled()
-    assert.deepEqual(difference(clean, snapshot()), [])
+    await assertNothingLeft(clean)
   })
 })
 
