@@ -64,6 +64,20 @@ export interface Answer {
   readonly consumed: boolean
 }
 
+/** One stretch of a device-mapper device. */
+export interface MapTarget {
+  readonly type: string
+  readonly parameters: string
+}
+
+/** What a device-mapper device is (`table`) and how it does (`status`), target by target. */
+export interface MapState {
+  readonly uuid: string
+  readonly suspended: boolean
+  readonly table: readonly MapTarget[]
+  readonly status: readonly MapTarget[]
+}
+
 export type UeventGroup = 'kernel' | 'udev'
 
 /** Calls on the addon's threads: those queued, those somebody waits for, and those parked in the kernel after their caller gave up. */
@@ -97,8 +111,16 @@ export interface Binding {
    * another user's, root aside.
    */
   connectAbstract(name: string): Job<number>
+  /** As above, to the socket at a path. */
+  connectPath(path: string): Job<number>
   /** Connects so, sends one request and reads the answer. EAGAIN after `timeout` milliseconds of silence. */
   askAbstract(name: string, request: Buffer, timeout: number): Job<Answer>
+  /** ENXIO when there is no such device-mapper device; so below. */
+  mapState(lane: string, name: string): Job<MapState>
+  resumeMap(lane: string, name: string): Job<void>
+  messageMap(lane: string, name: string, message: string): Job<void>
+  /** EBUSY when somebody has it open; with `whenClosed` it goes as soon as nobody has. */
+  removeMap(lane: string, name: string, whenClosed: boolean): Job<void>
   resolveHost(host: string): Job<string[]>
   runProgram(program: Program): Job<Ending>
   lockByte(lane: string, path: string, offset: bigint): Job<() => void>

@@ -2,6 +2,7 @@
 
 #include "block/binding.h"
 #include "core/lanes.h"
+#include "dm/binding.h"
 #include "files/binding.h"
 #include "network/binding.h"
 #include "process/binding.h"
@@ -24,6 +25,7 @@ Napi::Value lane_statistics(const Napi::CallbackInfo& info) {
 
 Napi::Object export_all(Napi::Env env, Napi::Object exports) {
   hostbrick::export_block(env, exports);
+  hostbrick::export_dm(env, exports);
   hostbrick::export_files(env, exports);
   hostbrick::export_network(env, exports);
   hostbrick::export_process(env, exports);

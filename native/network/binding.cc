@@ -18,10 +18,11 @@ Napi::Value resolve(const Napi::CallbackInfo& info) {
 }
 
 // Resolves to the descriptor's number, which is then the caller's to close.
+template <FileDescriptor (*Connect)(const std::string&)>
 Napi::Value connect(const Napi::CallbackInfo& info) {
   const auto name = info[0].As<Napi::String>().Utf8Value();
   return start_call(
-      info.Env(), "socket:" + name, [name] { return connect_abstract(name); },
+      info.Env(), "socket:" + name, [name] { return Connect(name); },
       [](Napi::Env env, FileDescriptor socket) { return Napi::Number::New(env, socket.release()); });
 }
 
@@ -49,7 +50,8 @@ Napi::Value ask(const Napi::CallbackInfo& info) {
 
 void export_network(Napi::Env env, Napi::Object exports) {
   exports.Set("askAbstract", Napi::Function::New(env, ask, "askAbstract"));
-  exports.Set("connectAbstract", Napi::Function::New(env, connect, "connectAbstract"));
+  exports.Set("connectAbstract", Napi::Function::New(env, connect<connect_abstract>, "connectAbstract"));
+  exports.Set("connectPath", Napi::Function::New(env, connect<connect_path>, "connectPath"));
   exports.Set("resolveHost", Napi::Function::New(env, resolve, "resolveHost"));
 }
 

@@ -82,23 +82,28 @@ Answer receive_all(const FileDescriptor& socket) {
   throw SystemError(EMSGSIZE, "recvmsg");
 }
 
-}  // namespace
-
-FileDescriptor connect_abstract(const std::string& name) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (name.size() >= sizeof address.sun_path) throw SystemError(ENAMETOOLONG, "connect", "@" + name);
-  name.copy(address.sun_path + 1, name.size());
-  const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+/** `address` is what goes into sun_path: an abstract name begins with NUL, and neither has one at its end. */
+FileDescriptor connect_to(const std::string& address, const std::string& shown) {
+  sockaddr_un target{};
+  target.sun_family = AF_UNIX;
+  if (address.size() >= sizeof target.sun_path) throw SystemError(ENAMETOOLONG, "connect", shown);
+  address.copy(target.sun_path, address.size());
+  const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address.size());
 
   FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!socket) throw SystemError(errno, "socket", "@" + name);
-  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), length) < 0) {
-    throw SystemError(errno, "connect", "@" + name);
+  if (!socket) throw SystemError(errno, "socket", shown);
+  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&target), length) < 0) {
+    throw SystemError(errno, "connect", shown);
   }
-  if (!is_trusted(socket)) throw SystemError(EACCES, "connect", "@" + name);
+  if (!is_trusted(socket)) throw SystemError(EACCES, "connect", shown);
   return socket;
 }
+
+}  // namespace
+
+FileDescriptor connect_abstract(const std::string& name) { return connect_to(std::string(1, '\0') + name, "@" + name); }
+
+FileDescriptor connect_path(const std::string& path) { return connect_to(path, path); }
 
 Answer ask_abstract(const std::string& name, const std::string& request, std::chrono::milliseconds timeout) {
   const auto socket = connect_abstract(name);

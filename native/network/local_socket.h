@@ -16,6 +16,9 @@ namespace hostbrick {
  */
 FileDescriptor connect_abstract(const std::string& name);
 
+/** As above, to the socket at a path. ENOENT or ECONNREFUSED when nobody listens. */
+FileDescriptor connect_path(const std::string& path);
+
 /** What a daemon said to one request before it closed the connection. */
 struct Answer {
   std::vector<std::uint8_t> bytes;
@@ -25,7 +28,7 @@ struct Answer {
   bool consumed = false;
 };
 
-/** Connects as above, sends one request and reads the answer. EAGAIN when a step of it takes longer than `timeout`. */
+/** Connects to an abstract name, sends one request and reads the answer. EAGAIN when a step of it takes longer than `timeout`. */
 Answer ask_abstract(const std::string& name, const std::string& request, std::chrono::milliseconds timeout);
 
 }  // namespace hostbrick

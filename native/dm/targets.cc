@@ -1,0 +1,40 @@
+#include "dm/targets.h"
+
+#include <linux/dm-ioctl.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "core/system_error.h"
+
+namespace hostbrick {
+
+namespace {
+
+SystemError malformed() { return SystemError(EBADMSG, "DM_TABLE_STATUS"); }
+
+std::string text_in(std::span<const std::uint8_t> bytes) {
+  const auto end = std::find(bytes.begin(), bytes.end(), std::uint8_t{0});
+  if (end == bytes.end()) throw malformed();
+  return {bytes.begin(), end};
+}
+
+}  // namespace
+
+std::vector<MapTarget> parse_map_targets(std::span<const std::uint8_t> answer, std::uint32_t count) {
+  std::vector<MapTarget> targets;
+  std::size_t offset = 0;
+  for (std::uint32_t index = 0; index < count; ++index) {
+    if (offset > answer.size() || answer.size() - offset < sizeof(dm_target_spec)) throw malformed();
+    dm_target_spec spec{};
+    std::memcpy(&spec, answer.data() + offset, sizeof spec);
+    const auto* type = reinterpret_cast<const std::uint8_t*>(&spec.target_type[0]);
+    targets.push_back({text_in({type, sizeof spec.target_type}), text_in(answer.subspan(offset + sizeof spec))});
+    // From the beginning of the first, not from this one.
+    offset = spec.next;
+  }
+  return targets;
+}
+
+}  // namespace hostbrick
