@@ -29,6 +29,8 @@ export const errorCodes = {
   DEVICE_IN_USE: { retryable: true },
   /** Another program holds a lock that this call needs. */
   BUSY: { retryable: true },
+  /** multipathd is not running, or makes no map of the volume's paths. */
+  MULTIPATH_FAILED: { retryable: true },
   /** The device's data could not be written out; without `force` nothing was removed. */
   FLUSH_FAILED: { retryable: true },
   /** The volume is smaller than the call expects. */
@@ -68,6 +70,12 @@ export class BrickError extends Error {
     this.step = options.step
     this.retryable = options.retryable ?? errorCodes[code].retryable
     this.details = options.details ?? {}
+  }
+
+  /** The same failure with more evidence. */
+  withDetails(details: Readonly<Record<string, unknown>>): BrickError {
+    const { code, message, step, retryable } = this
+    return new BrickError(code, message, { step, retryable, details: { ...this.details, ...details }, cause: this })
   }
 }
 

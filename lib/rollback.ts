@@ -1,4 +1,11 @@
+import type { BrickError } from './errors.ts'
 import type { Operation } from './operation.ts'
+
+/** One undoing that failed. */
+export interface Leftover {
+  readonly step: string
+  readonly error: unknown
+}
 
 /** What a call has done so far, and how each of it is undone. */
 export class Rollback {
@@ -10,8 +17,8 @@ export class Rollback {
   }
 
   /** Undoes everything, the latest first; one that fails does not keep the others from being undone. Returns the failures. */
-  async run(operation: Operation): Promise<{ step: string; error: unknown }[]> {
-    const failures: { step: string; error: unknown }[] = []
+  async run(operation: Operation): Promise<Leftover[]> {
+    const failures: Leftover[] = []
     for (let action = this.#actions.pop(); action; action = this.#actions.pop()) {
       const step = `undo ${action.name}`
       try {
@@ -22,4 +29,10 @@ export class Rollback {
     }
     return failures
   }
+}
+
+/** A failure that could not be undone whole says what may be left. */
+export function withLeftovers(failure: BrickError, leftovers: readonly Leftover[]): BrickError {
+  if (leftovers.length === 0) return failure
+  return failure.withDetails({ undone: leftovers.map(({ step, error }) => ({ step, error: String(error) })) })
 }

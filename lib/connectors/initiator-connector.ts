@@ -1,7 +1,14 @@
+import type { Ready } from '../multipath/attach.ts'
 import type { CallOptions } from '../operation.ts'
 import type { DeviceInfo } from '../properties/device-info.ts'
 
-export type ConnectOptions = CallOptions
+export interface ConnectOptions extends CallOptions {
+  /**
+   * With multipath: 'first' returns as soon as the device can be used, while other paths are still on their way (the
+   * default); 'all' when every portal has been tried and the map has every path that is up.
+   */
+  ready?: Ready | undefined
+}
 
 export interface DisconnectOptions extends CallOptions {
   /** Go on when the device is in use or cannot be flushed, and say so at the end. What was not written is lost. */

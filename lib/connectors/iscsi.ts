@@ -1,53 +1,58 @@
 import { isReadable } from '../block/disk.ts'
-import { BrickError } from '../errors.ts'
+import { invalid } from '../errors.ts'
+import type { BrickError } from '../errors.ts'
 import { listDirectory } from '../files.ts'
+import { findPlaced, findVolume } from '../iscsi/attached.ts'
+import type { FoundVolume } from '../iscsi/attached.ts'
+import { bringPath, targetKey, volumeKey } from '../iscsi/path.ts'
+import type { IscsiPath } from '../iscsi/path.ts'
 import { formatPortal } from '../iscsi/portal.ts'
-import { resolve } from '../iscsi/resolve.ts'
-import { closeSessions, openSession } from '../iscsi/session-control.ts'
-import { leadsTo, readSessions } from '../iscsi/sessions.ts'
+import type { TargetPortal } from '../iscsi/portal.ts'
+import { keepGoing, rejoin, stopRejoining } from '../iscsi/rejoining.ts'
+import { leave } from '../iscsi/session-control.ts'
+import { discoverTargets, namedTargets } from '../iscsi/targets.ts'
 import { lock } from '../lock.ts'
+import { requireMultipathd } from '../multipath/assembly.ts'
+import { attachMultipath } from '../multipath/attach.ts'
+import type { Ready } from '../multipath/attach.ts'
+import type { LiveMap } from '../multipath/map.ts'
+import { allFailed } from '../multipath/ways.ts'
+import type { FailedWay } from '../multipath/ways.ts'
 import { asBrickError, Operation } from '../operation.ts'
 import type { CallOptions } from '../operation.ts'
 import { readDeviceInfo } from '../properties/device-info.ts'
 import type { DeviceInfo } from '../properties/device-info.ts'
 import { parseIscsiProperties } from '../properties/iscsi.ts'
 import type { IscsiProperties, IscsiTarget } from '../properties/iscsi.ts'
-import { Rollback } from '../rollback.ts'
-import { findDisk } from '../scsi/unit.ts'
-import type { Disk, UnitAddress } from '../scsi/unit.ts'
-import { bringUp, grow, takeDown } from '../scsi/volume.ts'
+import { growVolume } from '../scsi/growth.ts'
+import { release } from '../scsi/release.ts'
 import type { ConnectOptions, DisconnectOptions, ExtendOptions, InitiatorConnector } from './initiator-connector.ts'
 
 const searchPath = '/dev/disk/by-path'
 
-/** One way by which the volume is on this host now. */
-interface Path {
-  readonly target: IscsiTarget
-  readonly unit: UnitAddress
-  readonly disk: Disk
+export interface ISCSIConnectorOptions {
+  /** Attach over all portals at once, and hand out multipathd's map of the paths. By default the first portal that works serves. */
+  useMultipath?: boolean | undefined
+  /** With `useMultipath`: a volume without a map is an error, and not one with a single path. Properties can ask for it, too. */
+  enforceMultipath?: boolean | undefined
 }
 
-/** Volumes behind iSCSI targets, over one path each. Of several targets the first that works is used. */
+/** Volumes behind iSCSI targets. */
 export class ISCSIConnector implements InitiatorConnector {
+  readonly #useMultipath: boolean
+  readonly #enforceMultipath: boolean
+
+  constructor({ useMultipath = false, enforceMultipath = false }: ISCSIConnectorOptions = {}) {
+    this.#useMultipath = useMultipath
+    this.#enforceMultipath = enforceMultipath
+  }
+
   async connectVolume(properties: unknown, options: ConnectOptions = {}): Promise<DeviceInfo> {
     const volume = parseIscsiProperties(properties)
-    using operation = new Operation('iscsi.connectVolume', options)
-    using _volume = await operation.step('lock', (signal) => lock(volumeKey(volume), signal))
-    const targets = await resolvedTargets(volume, operation)
-    const failures: BrickError[] = []
-    for (const [tried, target] of targets.entries()) {
-      try {
-        using _target = await operation.step('lock', (signal) => lock(targetKey(target), signal))
-        // A portal that does not answer leaves the others their share of the time.
-        const patience = operation.share(1 / (targets.length - tried))
-        return await attach(volume, target, patience, operation)
-      } catch (error) {
-        const failure = asBrickError(error, 'attach')
-        if (operation.signal.aborted) throw failure
-        failures.push(failure)
-      }
-    }
-    throw allFailed(failures)
+    const ready = parseReady(options.ready)
+    stopRejoining(volume)
+    const enforce = this.#enforceMultipath || volume.enforceMultipath === true
+    return this.#useMultipath ? overAll(volume, ready, enforce, options) : overOne(volume, options)
   }
 
   async disconnectVolume(properties: unknown, deviceInfo?: unknown, options: DisconnectOptions = {}): Promise<void> {
@@ -55,16 +60,17 @@ export class ISCSIConnector implements InitiatorConnector {
     const expected = readDeviceInfo(deviceInfo).wwn ?? volume.wwn
     const { force = false, ignoreErrors = false } = options
     using operation = new Operation('iscsi.disconnectVolume', options)
+    stopRejoining(volume)
     using _volume = await operation.step('lock', (signal) => lock(volumeKey(volume), signal))
-    const targets = await resolvedTargets(volume, operation)
-    const failures: BrickError[] = []
-    for (const { unit, disk } of await operation.step('find', (signal) => findPaths(targets, signal))) {
-      failures.push(...(await takeDown(unit, disk, expected, force, operation)))
-    }
-    for (const target of targets) {
-      using _target = await operation.step('lock', (signal) => lock(targetKey(target), signal))
-      await closeSessions(target, operation)
-    }
+    const targets = await namedTargets(volume, operation)
+    const found = await operation.step('find', (signal) => findVolume(targets, expected, signal))
+    const { failures, flushed } = await release(found, force, operation)
+    await Promise.all(
+      placesOf(found, targets).map(async (target) => {
+        using _target = await operation.step('lock', (signal) => lock(targetKey(target), signal))
+        await leave(target, found.paths, flushed, operation)
+      }),
+    )
     if (failures.length > 0 && !ignoreErrors) throw allFailed(failures)
   }
 
@@ -73,22 +79,16 @@ export class ISCSIConnector implements InitiatorConnector {
     const { expectedBytes } = options
     using operation = new Operation('iscsi.extendVolume', options)
     using _volume = await operation.step('lock', (signal) => lock(volumeKey(volume), signal))
-    const targets = await resolvedTargets(volume, operation)
-    const [path] = await operation.step('find', (signal) => findPaths(targets, signal))
-    if (path === undefined) throw new BrickError('DEVICE_NOT_FOUND', 'the volume is not attached to this host')
-    const { unit, disk } = path
-    const size = await grow(unit, disk, volume.wwn, operation)
-    if (expectedBytes === undefined || size >= expectedBytes) return size
-    throw new BrickError('NOT_EXTENDED', `${disk.path} has ${size} bytes, not ${expectedBytes}`, {
-      details: { device: disk.path, size, expectedBytes },
-    })
+    const targets = await namedTargets(volume, operation)
+    const found = await operation.step('find', (signal) => findVolume(targets, volume.wwn, signal))
+    return await growVolume(found, expectedBytes, operation)
   }
 
   async getVolumePaths(properties: unknown, options: CallOptions = {}): Promise<string[]> {
     const volume = parseIscsiProperties(properties)
     using operation = new Operation('iscsi.getVolumePaths', options)
-    const targets = await resolvedTargets(volume, operation)
-    const paths = await operation.step('find', (signal) => findPaths(targets, signal))
+    const targets = await namedTargets(volume, operation)
+    const paths = await operation.step('find', (signal) => findPlaced(targets, signal))
     return paths.map(({ disk }) => disk.path)
   }
 
@@ -112,89 +112,143 @@ export class ISCSIConnector implements InitiatorConnector {
   }
 }
 
-async function attach(
+async function overOne(volume: IscsiProperties, options: ConnectOptions): Promise<DeviceInfo> {
+  using operation = new Operation('iscsi.connectVolume', options)
+  using _volume = await operation.step('lock', (signal) => lock(volumeKey(volume), signal))
+  const path = await firstPath(volume, await namedTargets(volume, operation), operation)
+  return describe({ paths: [path], expected: 1 }, operation)
+}
+
+/** The targets in turn, until one works. */
+async function firstPath(
   volume: IscsiProperties,
-  target: IscsiTarget,
-  patience: AbortSignal,
+  targets: readonly IscsiTarget[],
   operation: Operation,
+): Promise<IscsiPath> {
+  const failures: BrickError[] = []
+  for (const [tried, target] of targets.entries()) {
+    try {
+      // A portal that does not answer leaves the others their share of the time.
+      return await bringPath(volume, target, operation.share(1 / (targets.length - tried)), operation)
+    } catch (error) {
+      const failure = asBrickError(error, 'attach')
+      if (operation.signal.aborted) throw failure
+      failures.push(failure)
+    }
+  }
+  throw allFailed(failures)
+}
+
+/**
+ * All targets at once. What is still being tried when the call returns goes on within the call's time, and with the
+ * volume's lock; what has failed is tried again later.
+ */
+async function overAll(
+  volume: IscsiProperties,
+  ready: Ready,
+  enforce: boolean,
+  options: ConnectOptions,
 ): Promise<DeviceInfo> {
-  const rollback = new Rollback()
+  const stop = new AbortController()
+  const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal
+  const operation = new Operation('iscsi.connectVolume', { ...options, signal })
+  const held: Disposable[] = [operation]
+  let settled = Promise.resolve()
   try {
-    const session = await openSession(target, volume.credentials, patience, operation, rollback)
-    const unit = unitOf(session.host, target)
-    const { disk, facts, wwn } = await bringUp(unit, volume.wwn, operation, rollback)
-    return {
-      type: 'block',
-      path: disk.path,
-      scsi_wwn: wwn,
-      paths: [{ path: disk.path, hctl: unit.hctl, portal: formatPortal(target.portal) }],
-      expected_paths: 1,
-      degraded: false,
-      identity: { source: 'vpd', value: wwn, devno: `${facts.major}:${facts.minor}`, diskseq: facts.diskSequence },
-      size: facts.size,
-      timings: operation.trace.timings,
+    held.push(await operation.step('lock', (waiting) => lock(volumeKey(volume), waiting)))
+    const named = await namedTargets(volume, operation)
+    const absence = await absenceOfMultipathd(enforce, operation)
+    if (absence) {
+      const path = await firstPath(volume, named, operation)
+      return describe({ paths: [path], expected: named.length, refusals: [absence] }, operation)
     }
-  } catch (error) {
-    throw withLeftovers(asBrickError(error, 'attach'), await rollback.run(operation))
-  }
-}
-
-/** iscsi_tcp makes one SCSI host per session, with the target as channel 0, id 0. */
-function unitOf(host: number, { lun }: IscsiTarget): UnitAddress {
-  return { hctl: `${host}:0:0:${lun}`, host }
-}
-
-/** Every disk of the volume on this host, whoever attached it. */
-async function findPaths(targets: readonly IscsiTarget[], signal: AbortSignal): Promise<Path[]> {
-  const sessions = await readSessions(signal)
-  const paths: Path[] = []
-  for (const target of targets) {
-    for (const session of sessions.filter((candidate) => leadsTo(candidate, target))) {
-      const unit = session.units.find(({ lun }) => lun === target.lun)
-      const disk = unit && (await findDisk(unit, signal))
-      if (disk) paths.push({ target, unit, disk })
-    }
-  }
-  return paths
-}
-
-/** The volume's targets, with addresses for host names: sessions are known by address. */
-async function resolvedTargets({ targets }: IscsiProperties, operation: Operation): Promise<IscsiTarget[]> {
-  if (targets.every(({ portal }) => portal.family !== 'name')) return [...targets]
-  return operation.step('resolve', async (signal) => {
-    const resolved = targets.map(async (target) => {
-      const portals = await resolve(target.portal, signal)
-      return portals.map((portal) => ({ ...target, portal }))
+    const { targets, failure } = await allTargets(volume, named, operation)
+    const bring = (target: IscsiTarget, giveUp: AbortSignal): Promise<IscsiPath> =>
+      bringPath(volume, target, AbortSignal.any([giveUp, operation.share(0.5)]), operation)
+    const { ways, map, refusal } = await attachMultipath(targets, bring, { ready, enforce }, operation)
+    settled = ways.settled
+    keepGoing(volume, stop)
+    void settled.then(() => rejoin(volume, ways, stop.signal))
+    const refusals = [failure, refusal].filter((error) => error !== undefined)
+    return describe({ paths: ways.up, map, expected: targets.length, failed: ways.failed, refusals }, operation)
+  } finally {
+    void settled.then(() => {
+      for (const each of held.reverse()) each[Symbol.dispose]()
     })
-    return (await Promise.all(resolved)).flat()
-  })
+  }
 }
 
-/** All calls for one volume meet here, whichever of its targets they name first. */
-function volumeKey({ targets }: IscsiProperties): string {
-  const units = targets.map(({ iqn, lun }) => `${iqn.toLowerCase()} ${lun}`).sort()
-  return `volume iscsi ${units[0] ?? ''}`
+/** Why there will be no map; undefined when a multipathd runs. @throws BrickError MULTIPATH_FAILED if `enforce` */
+async function absenceOfMultipathd(enforce: boolean, operation: Operation): Promise<BrickError | undefined> {
+  try {
+    await operation.step('multipathd', requireMultipathd)
+    return undefined
+  } catch (error) {
+    const absence = asBrickError(error, 'multipathd')
+    if (enforce || absence.code !== 'MULTIPATH_FAILED') throw absence
+    return absence
+  }
 }
 
-/** Held from before a login until a unit of ours is in the session, and while an empty session is closed. */
-function targetKey({ portal, iqn }: IscsiTarget): string {
-  return `target iscsi ${iqn.toLowerCase()} ${formatPortal(portal)}`
+async function allTargets(
+  volume: IscsiProperties,
+  named: readonly IscsiTarget[],
+  operation: Operation,
+): Promise<{ targets: readonly IscsiTarget[]; failure: BrickError | undefined }> {
+  return volume.discovery ? discoverTargets(volume, named, operation) : { targets: named, failure: undefined }
 }
 
-/** The first failure, with all of them as evidence. */
-function allFailed(failures: readonly BrickError[]): BrickError {
-  const [first, ...others] = failures
-  if (first === undefined) return new BrickError('PORTAL_UNREACHABLE', 'the portals have no address')
-  if (others.length === 0) return first
-  const { code, message, step, retryable, details } = first
-  const all = failures.map((failure) => ({ code: failure.code, step: failure.step, message: failure.message }))
-  return new BrickError(code, message, { step, retryable, details: { ...details, failures: all }, cause: first })
+/** What an attach has brought about. */
+interface Attached {
+  /** At least one. */
+  readonly paths: readonly IscsiPath[]
+  readonly map?: LiveMap | undefined
+  /** How many paths there could be. */
+  readonly expected: number
+  readonly failed?: readonly FailedWay<IscsiTarget>[]
+  /** What else did not go as it should. */
+  readonly refusals?: readonly BrickError[]
 }
 
-/** A failure that could not be undone whole says what may be left. */
-function withLeftovers(failure: BrickError, leftovers: readonly { step: string; error: unknown }[]): BrickError {
-  if (leftovers.length === 0) return failure
-  const { code, message, step, retryable, details, cause } = failure
-  const undone = leftovers.map((leftover) => ({ step: leftover.step, error: String(leftover.error) }))
-  return new BrickError(code, message, { step, retryable, details: { ...details, undone }, cause })
+function describe({ paths, map, expected, failed = [], refusals = [] }: Attached, operation: Operation): DeviceInfo {
+  const [first] = paths
+  if (first === undefined) throw new RangeError('no path')
+  const { path, facts } = map ?? { path: first.disk.path, facts: first.facts }
+  return {
+    type: 'block',
+    path,
+    scsi_wwn: first.wwn,
+    ...(map && { multipath_id: map.wwid }),
+    paths: paths.map(({ disk, unit, target }) => ({
+      path: disk.path,
+      hctl: unit.hctl,
+      portal: formatPortal(target.portal),
+    })),
+    expected_paths: expected,
+    degraded: paths.length < expected || refusals.length > 0,
+    failures: [
+      ...failed.map(({ way, error: { code, message } }) => ({ portal: formatPortal(way.portal), code, message })),
+      ...refusals.map(({ code, message }) => ({ portal: null, code, message })),
+    ],
+    identity: { source: 'vpd', value: first.wwn, devno: `${facts.major}:${facts.minor}`, diskseq: facts.diskSequence },
+    size: facts.size,
+    timings: operation.trace.timings,
+  }
+}
+
+/** Where a detach has something to leave: the places of the volume's disks, and those that the properties name. */
+function placesOf({ sessions, paths }: FoundVolume, targets: readonly IscsiTarget[]): TargetPortal[] {
+  const places = new Map<string, TargetPortal>(targets.map((target) => [targetKey(target), target]))
+  for (const path of paths) {
+    const session = sessions.find(({ id }) => id === path.session)
+    if (!session?.portal) continue
+    const place = { portal: session.portal, iqn: session.targetName }
+    places.set(targetKey(place), place)
+  }
+  return [...places.values()]
+}
+
+function parseReady(ready: unknown = 'first'): Ready {
+  if (ready !== 'first' && ready !== 'all') throw invalid('ready', 'first or all', ready)
+  return ready
 }

@@ -6,6 +6,7 @@ import { readCredentials } from '../properties/credentials.ts'
 import { iscsiName } from '../properties/iscsi.ts'
 import type { Connection } from './connection.ts'
 import { firstCommand, logIn, readAddress } from './login.ts'
+import type { LoginIdentity } from './login.ts'
 import { continued, final, malformed, noTag, opcodes } from './pdu.ts'
 import type { Response } from './pdu.ts'
 import { formatPortal, parsePortal } from './portal.ts'
@@ -57,7 +58,15 @@ export async function discoverIscsiTargets(
   const given = options.initiatorName === undefined ? undefined : iscsiName(options.initiatorName, 'initiatorName')
   using operation = new Operation('iscsi.discoverTargets', options)
   const name = given ?? (await operation.step('name', initiatorName))
-  const identity = { initiatorName: name, credentials }
+  return await askTargets(asked, { initiatorName: name, credentials }, operation)
+}
+
+/** The same for a call that has more to do. */
+export async function askTargets(
+  asked: Portal,
+  identity: LoginIdentity,
+  operation: Operation,
+): Promise<DiscoveredTarget[]> {
   using connection = await operation.step('login', (signal) => logIn(asked, identity, signal))
   // Nobody says goodbye: with the connection a session for discovery ends.
   return await operation.step('targets', async () => parseTargets(await sendTargets(connection), connection.portal))

@@ -4,6 +4,8 @@ import { initiatorName } from '../host/initiator-name.ts'
 import type { Operation } from '../operation.ts'
 import type { ChapCredentials } from '../properties/iscsi.ts'
 import type { Rollback } from '../rollback.ts'
+import type { ScsiPath } from '../scsi/paths.ts'
+import { diskSequence, remove, takeOffline } from '../scsi/unit.ts'
 import { probeLogin } from './login-probe.ts'
 import { openInitiator } from './initiator.ts'
 import type { Initiator } from './open-iscsi.ts'
@@ -100,17 +102,46 @@ async function login(
 }
 
 /**
- * Ends the target's sessions at this portal that have no unit left, and forgets the portal when none remains.
- * A session with other units stays as it is.
+ * Takes a volume's disks off this host, and with the last unit of a session the session: a logout removes its units
+ * as well. Forgets the portal when no session to it remains. A session with other units stays as it is.
+ *
+ * @param flushed whether all is written; if not, the disks are made to fail what is still to be written
  */
-export async function closeSessions(target: TargetPortal, operation: Operation): Promise<void> {
+export async function leave(
+  target: TargetPortal,
+  paths: readonly ScsiPath[],
+  flushed: boolean,
+  operation: Operation,
+): Promise<void> {
   const sessions = (await operation.step('sessions', readSessions)).filter((session) => leadsTo(session, target))
-  const unused = sessions.filter(({ units }) => units.length === 0)
   const initiator = await operation.step('record', openInitiator)
-  await operation.step('logout', async (signal) => {
-    await Promise.all(unused.map((session) => initiator.sessions.logout(session, signal)))
-  })
-  if (unused.length === sessions.length) {
-    await operation.step('record', (signal) => initiator.records.remove(target, signal))
+  const stays = await Promise.all(
+    sessions.map(async (session) => {
+      const ours = paths.filter((path) => path.session === session.id)
+      if (!flushed) await operation.step('offline', (signal) => each(ours, ({ unit }) => takeOffline(unit, signal)))
+      if (session.units.every(({ hctl }) => ours.some(({ unit }) => unit.hctl === hctl))) {
+        await operation.step('logout', (signal) => initiator.sessions.logout(session, signal))
+        return false
+      }
+      await operation.step('delete', (signal) => each(ours, (path) => removeOwn(path, signal)))
+      return true
+    }),
+  )
+  if (stays.includes(true)) return
+  await operation.step('record', (signal) => initiator.records.remove(target, signal))
+}
+
+/** Somebody else may have removed the disk meanwhile, and brought another one to its place. */
+async function removeOwn({ unit, disk, sequence }: ScsiPath, signal: AbortSignal): Promise<void> {
+  const now = await diskSequence(unit, disk, signal)
+  if (now !== undefined && now !== sequence) {
+    throw new BrickError('IDENTITY_MISMATCH', `${disk.path} is another disk now than the one that was to be removed`, {
+      details: { device: disk.path },
+    })
   }
+  await remove(unit, signal)
+}
+
+async function each<T>(items: readonly T[], act: (item: T) => Promise<void>): Promise<void> {
+  await Promise.all(items.map(act))
 }

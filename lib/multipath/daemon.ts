@@ -69,7 +69,10 @@ export function unframe(received: Buffer): string | undefined {
   const length = Number(endianness() === 'LE' ? received.readBigUInt64LE() : received.readBigUInt64BE())
   if (length > longestAnswer) throw new RangeError(`an answer of ${length} bytes`)
   if (received.length < lengthSize + length) return undefined
-  return received.subarray(lengthSize, lengthSize + length).toString().replace(/\n?\0?$/, '')
+  return received
+    .subarray(lengthSize, lengthSize + length)
+    .toString()
+    .replace(/\n?\0?$/, '')
 }
 
 /**

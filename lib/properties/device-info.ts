@@ -1,4 +1,5 @@
 import { invalid } from '../errors.ts'
+import type { ErrorCode } from '../errors.ts'
 
 /** One way to the volume, as it was when the call returned. */
 export interface PathInfo {
@@ -8,6 +9,14 @@ export interface PathInfo {
   readonly hctl: string
   /** The target's portal, 'address:port'. */
   readonly portal: string
+}
+
+/** Why a path, or the map, is not as the connection properties promise. */
+export interface PathFailure {
+  /** The portal that it concerns; null when it concerns the volume as a whole. */
+  readonly portal: string | null
+  readonly code: ErrorCode
+  readonly message: string
 }
 
 /** Which device it was, for telling it from any other that later has its name. */
@@ -29,11 +38,15 @@ export interface DeviceInfo {
   readonly path: string
   /** The volume's name, as in /dev/disk/by-id/scsi-…. */
   readonly scsi_wwn: string
+  /** What multipathd calls the volume; absent when the device is no multipath map. */
+  readonly multipath_id?: string
+  /** The paths that are up. */
   readonly paths: readonly PathInfo[]
   /** How many paths the connection properties promise. */
   readonly expected_paths: number
-  /** Whether some of them are missing. */
+  /** Whether some of them are missing, or are not in the map. */
   readonly degraded: boolean
+  readonly failures: readonly PathFailure[]
   readonly identity: IdentityInfo
   /** Bytes. */
   readonly size: number

@@ -52,9 +52,9 @@ export async function diskSequence(
   { hctl }: UnitAddress,
   { name }: Disk,
   signal: AbortSignal,
-): Promise<string | undefined> {
+): Promise<number | undefined> {
   const sequence = await readFile('sysfs', `${folder(hctl)}/block/${name}/diskseq`, signal, ['ENOENT', 'ENODEV'])
-  return sequence?.toString()
+  return sequence && Number(sequence.toString())
 }
 
 /** Whether the kernel has the unit, with a disk or without. */
@@ -114,15 +114,24 @@ function openDisk(disk: Disk, signal: AbortSignal): OpenedDisk {
  * `offline` first makes the kernel fail what is still to be written instead of waiting for the device.
  */
 export async function remove(unit: UnitAddress, signal: AbortSignal, { offline = false } = {}): Promise<void> {
-  const lane = hostLane(unit.host)
   using watch = new Watch('kernel', (event) => event.mentions(`/${unit.hctl}`) && event.action === 'remove')
+  if (offline) await takeOffline(unit, signal)
   try {
-    if (offline) await finish(binding().writeAttribute(lane, `${folder(unit.hctl)}/state`, 'offline\n'), signal)
-    await finish(binding().writeAttribute(lane, `${folder(unit.hctl)}/delete`, '1'), signal)
+    await finish(binding().writeAttribute(hostLane(unit.host), `${folder(unit.hctl)}/delete`, '1'), signal)
   } catch (error) {
     if (!failedWith(error, 'ENOENT', 'ENODEV')) throw error
   }
   await watch.until(async () => ((await unitExists(unit, signal)) ? undefined : true), signal)
+}
+
+/** Makes the kernel fail whatever is still to be written to the unit. */
+export async function takeOffline({ hctl, host }: UnitAddress, signal: AbortSignal): Promise<void> {
+  try {
+    await finish(binding().writeAttribute(hostLane(host), `${folder(hctl)}/state`, 'offline\n'), signal)
+  } catch (error) {
+    // EINVAL: its transport has lost the target, and will fail it by itself (store_state_field in scsi_sysfs.c).
+    if (!failedWith(error, 'ENOENT', 'ENODEV', 'EINVAL')) throw error
+  }
 }
 
 /** Makes the kernel read the unit's size and pages anew; it has when this returns (scsi_rescan_device). */

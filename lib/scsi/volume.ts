@@ -1,17 +1,19 @@
-import { deviceFacts, flush, heldExclusively } from '../block/disk.ts'
+import { deviceFacts, heldExclusively } from '../block/disk.ts'
 import { BrickError } from '../errors.ts'
-import { asBrickError } from '../operation.ts'
 import type { Operation } from '../operation.ts'
 import type { Rollback } from '../rollback.ts'
 import { matchesWwn, sameUnit } from './identity.ts'
 import type { ScsiIdentity } from './identity.ts'
-import { diskSequence, findDisk, liveIdentity, notedIdentity, remove, rescan, scan } from './unit.ts'
+import type { ScsiPath } from './paths.ts'
+import { findDisk, liveIdentity, notedIdentity, remove, rescan, scan } from './unit.ts'
 import type { Disk, KnownDisk, UnitAddress } from './unit.ts'
 
 /** A disk that is proven to be the volume. */
 export interface ProvenDisk extends KnownDisk {
   /** The volume's name, as in /dev/disk/by-id/scsi-…. */
   readonly wwn: string
+  /** Whether this call has brought it: it was not there before. */
+  readonly fresh: boolean
 }
 
 /**
@@ -32,7 +34,7 @@ export async function bringUp(
   const found = await operation.step('find', (signal) => findDisk(unit, signal))
   const current = found && (await operation.step('verify', (signal) => keepOrRemove(unit, found, signal)))
   const known = current ?? (await scanFor(unit, operation, rollback))
-  return { ...known, wwn: prove(known.identity, expected, known.disk) }
+  return { ...known, wwn: prove(known.identity, expected, known.disk), fresh: current === undefined }
 }
 
 async function scanFor(unit: UnitAddress, operation: Operation, rollback: Rollback): Promise<KnownDisk> {
@@ -55,9 +57,10 @@ async function keepOrRemove(unit: UnitAddress, disk: Disk, signal: AbortSignal):
   return undefined
 }
 
-function prove(identity: ScsiIdentity, expected: string | undefined, disk: Disk): string {
-  const wwn = identity.names.udev ?? identity.key
-  if (wwn === null) {
+/** The volume's name, if the disk says one, and no other than `expected`. @throws BrickError IDENTITY_MISMATCH */
+export function prove(identity: ScsiIdentity | null, expected: string | undefined, disk: Disk): string {
+  const wwn = identity?.names.udev ?? identity?.key ?? null
+  if (identity === null || wwn === null) {
     throw new BrickError('IDENTITY_MISMATCH', `${disk.path} does not say which volume it is`, {
       details: { device: disk.path },
     })
@@ -75,15 +78,9 @@ function prove(identity: ScsiIdentity, expected: string | undefined, disk: Disk)
  *
  * @throws BrickError IDENTITY_MISMATCH when the device is another volume now than the one that was brought up
  */
-export async function grow(
-  unit: UnitAddress,
-  disk: Disk,
-  expected: string | undefined,
-  operation: Operation,
-): Promise<number> {
+export async function grow({ unit, disk }: ScsiPath, operation: Operation): Promise<number> {
   await operation.step('identity', async (signal) => {
     const [noted, live] = await Promise.all([notedIdentity(unit, signal), liveIdentity(disk, signal)])
-    prove(noted, expected, disk)
     if (!live || !sameUnit(noted, live)) throw replaced(disk, noted, live)
   })
   await operation.step('rescan', (signal) => rescan(unit, signal))
@@ -95,74 +92,6 @@ function replaced(disk: Disk, noted: ScsiIdentity, live: ScsiIdentity | undefine
   return new BrickError('IDENTITY_MISMATCH', `${disk.path} was ${named(noted)} and is ${named(live)} now`, {
     details: { device: disk.path, noted: noted.key, found: live?.key ?? null },
   })
-}
-
-/**
- * Removes a logical unit's disk from this host, with everything written to it safe on the device.
- *
- * With `force` it is removed even if it is in use or cannot be flushed; returns what would have been the errors.
- *
- * @throws BrickError IDENTITY_MISMATCH when the disk is not `expected`: it was left alone; DEVICE_IN_USE, FLUSH_FAILED
- */
-export async function takeDown(
-  unit: UnitAddress,
-  disk: Disk,
-  expected: string | undefined,
-  force: boolean,
-  operation: Operation,
-): Promise<BrickError[]> {
-  const failures: BrickError[] = []
-  const attempt = async <T>(step: string, run: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> => {
-    try {
-      // Half of the time that is left, so that a device which does not answer can still be removed by force.
-      return await operation.step(step, (signal) => run(force ? operation.share(0.5) : signal))
-    } catch (error) {
-      if (!force || operation.signal.aborted) throw error
-      failures.push(asBrickError(error, step))
-      return undefined
-    }
-  }
-
-  const [noted, sequence] = await operation.step('identity', (signal) =>
-    Promise.all([notedIdentity(unit, signal), diskSequence(unit, disk, signal)]),
-  )
-  if (expected !== undefined) prove(noted, expected, disk)
-  await attempt('use', (signal) => refuseInUse(disk, signal))
-  const flushed = await attempt('flush', (signal) => flushOwn(disk, noted, signal))
-  await operation.step('delete', async (signal) => {
-    await refuseAnother(unit, disk, sequence, signal)
-    await remove(unit, signal, { offline: flushed !== true })
-  })
-  return failures
-}
-
-async function refuseInUse(disk: Disk, signal: AbortSignal): Promise<void> {
-  if (!(await heldExclusively(disk.path, signal))) return
-  throw new BrickError('DEVICE_IN_USE', `${disk.path} is mounted, part of another device, or open exclusively`, {
-    details: { device: disk.path },
-  })
-}
-
-/** Somebody else may have removed the disk meanwhile, and brought another one to its place. */
-async function refuseAnother(
-  unit: UnitAddress,
-  disk: Disk,
-  before: string | undefined,
-  signal: AbortSignal,
-): Promise<void> {
-  const now = await diskSequence(unit, disk, signal)
-  if (now === undefined || now === before) return
-  throw new BrickError('IDENTITY_MISMATCH', `${disk.path} is another disk now than the one that was to be removed`, {
-    details: { device: disk.path },
-  })
-}
-
-/** Flushes the disk if it still is the same volume; false when it is not, so that nothing must be written to it. */
-async function flushOwn(disk: Disk, noted: ScsiIdentity, signal: AbortSignal): Promise<boolean> {
-  const live = await liveIdentity(disk, signal)
-  if (!live || !sameUnit(noted, live)) return false
-  await flush(disk.path, signal)
-  return true
 }
 
 function named(identity: ScsiIdentity | undefined): string {

@@ -1,0 +1,60 @@
+import { BrickError } from '../errors.ts'
+import { initiatorName } from '../host/initiator-name.ts'
+import type { Operation } from '../operation.ts'
+import { sameTargetName } from '../properties/iscsi.ts'
+import type { IscsiProperties, IscsiTarget } from '../properties/iscsi.ts'
+import { askTargets } from './discovery.ts'
+import type { DiscoveredTarget } from './discovery.ts'
+import { formatPortal, parsePortal } from './portal.ts'
+import { resolve } from './resolve.ts'
+
+/** The targets that the properties name, with addresses for host names: sessions are known by address. */
+export async function namedTargets({ targets }: IscsiProperties, operation: Operation): Promise<IscsiTarget[]> {
+  if (targets.every(({ portal }) => portal.family !== 'name')) return [...targets]
+  return operation.step('resolve', async (signal) => {
+    const resolved = targets.map(async (target) => {
+      const portals = await resolve(target.portal, signal)
+      return portals.map((portal) => ({ ...target, portal }))
+    })
+    return (await Promise.all(resolved)).flat()
+  })
+}
+
+/**
+ * All ways to a volume of which the properties name one: asked of the first portal that answers. A portal that does not
+ * tell leaves the ways that are named, and why.
+ */
+export async function discoverTargets(
+  { discoveryCredentials }: IscsiProperties,
+  named: readonly IscsiTarget[],
+  operation: Operation,
+): Promise<{ targets: readonly IscsiTarget[]; failure: BrickError | undefined }> {
+  let failure: BrickError | undefined
+  for (const target of named) {
+    try {
+      const name = await operation.step('name', initiatorName)
+      const identity = { initiatorName: name, credentials: discoveryCredentials }
+      return { targets: waysTo(target, await askTargets(target.portal, identity, operation)), failure: undefined }
+    } catch (error) {
+      if (operation.signal.aborted || !(error instanceof BrickError)) throw error
+      failure = error
+    }
+  }
+  return { targets: named, failure }
+}
+
+/**
+ * The places where a target's volume may be, given all targets that its portal knows: the target's own portals. A backend
+ * that has a target per portal shows the volume in each of them; so where the portal knows of portals that the target is
+ * not at, the other targets there are ways as well. Whether they lead to the volume, its identity decides.
+ */
+export function waysTo(target: IscsiTarget, discovered: readonly DiscoveredTarget[]): IscsiTarget[] {
+  const pairs = discovered.flatMap(({ iqn, portals }) =>
+    portals.map(({ portal }) => ({ ...target, iqn, portal: parsePortal(portal) })),
+  )
+  const own = pairs.filter(({ iqn }) => sameTargetName(iqn, target.iqn))
+  const at = new Set([target, ...own].map(({ portal }) => formatPortal(portal)))
+  const elsewhere = pairs.filter(({ portal }) => !at.has(formatPortal(portal)))
+  const others = own.filter(({ portal }) => formatPortal(portal) !== formatPortal(target.portal))
+  return [target, ...others, ...elsewhere]
+}

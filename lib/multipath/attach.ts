@@ -1,0 +1,117 @@
+import { orAborted } from '../abort.ts'
+import { BrickError } from '../errors.ts'
+import { inventory } from '../inventory/inventory.ts'
+import { asBrickError } from '../operation.ts'
+import type { Operation } from '../operation.ts'
+import { withLeftovers } from '../rollback.ts'
+import type { Leftover } from '../rollback.ts'
+import { sameUnit } from '../scsi/identity.ts'
+import type { ProvenDisk } from '../scsi/volume.ts'
+import { Watch } from '../wait.ts'
+import { MapAssembly } from './assembly.ts'
+import { mapsOf } from './map.ts'
+import type { LiveMap } from './map.ts'
+import { removeMap } from './removal.ts'
+import { allFailed, Ways } from './ways.ts'
+
+/** When an attach returns: with the first path that can be used, or when every way has been tried. */
+export type Ready = 'first' | 'all'
+
+interface Path extends ProvenDisk {
+  undo(): Promise<Leftover[]>
+}
+
+export interface MultipathAttach<Way, Up extends Path> {
+  readonly ways: Ways<Way, Up>
+  /** Undefined when multipathd makes none. */
+  readonly map: LiveMap | undefined
+  /** Why there is no map, or one without all paths that are up. */
+  readonly refusal: BrickError | undefined
+}
+
+/**
+ * Brings a volume up by all its ways at once, and has multipathd make a map of them.
+ *
+ * @param bring brings one way up, giving its portal up when `giveUp` fires; when it fails it leaves nothing changed
+ * @param enforce whether a volume without a map is a failure
+ * @throws BrickError when no way comes up: the first failure, with all of them as evidence; IDENTITY_MISMATCH when
+ * they lead to different volumes; MULTIPATH_FAILED. Nothing is left changed.
+ */
+export async function attachMultipath<Way, Up extends Path>(
+  targets: readonly Way[],
+  bring: (way: Way, giveUp: AbortSignal) => Promise<Up>,
+  { ready, enforce }: { ready: Ready; enforce: boolean },
+  operation: Operation,
+): Promise<MultipathAttach<Way, Up>> {
+  using assembly = new MapAssembly(operation.signal)
+  const giveUp = new AbortController()
+  const accept = (path: Up, first: Up | undefined): boolean => {
+    if (first && !sameUnit(first.identity, path.identity)) return false
+    assembly.offer(path)
+    return true
+  }
+  const ways = new Ways(targets, (way: Way) => bring(way, giveUp.signal), accept)
+  try {
+    await ways.first
+    if (ready === 'all') await ways.settled
+    refuseDisagreement(ways)
+    return { ways, ...(await operation.step('map', () => assemble(assembly, ways, { ready, enforce }))) }
+  } catch (error) {
+    giveUp.abort(new BrickError('ABORTED', 'the attach has failed'))
+    throw withLeftovers(asBrickError(error, 'attach'), await undo(ways, operation))
+  }
+}
+
+function refuseDisagreement<Way>({ up, failed }: Ways<Way, Path>): void {
+  const errors = failed.map(({ error }) => error)
+  const another = errors.find(({ code }) => code === 'IDENTITY_MISMATCH')
+  if (another) throw another
+  if (up.length === 0) throw allFailed(errors)
+}
+
+async function assemble<Way>(
+  assembly: MapAssembly,
+  { settled }: Ways<Way, Path>,
+  { ready, enforce }: { ready: Ready; enforce: boolean },
+): Promise<{ map: LiveMap | undefined; refusal: BrickError | undefined }> {
+  let map: LiveMap | undefined
+  try {
+    map = await assembly.map(settled)
+    if (ready === 'all') await assembly.whole(map)
+    return { map, refusal: undefined }
+  } catch (error) {
+    const refusal = asBrickError(error, 'map')
+    if (refusal.code !== 'MULTIPATH_FAILED' || (enforce && map === undefined)) throw refusal
+    return { map, refusal }
+  }
+}
+
+/** The map goes first, if it is there only because of this call. */
+async function undo<Way>(ways: Ways<Way, Path>, operation: Operation): Promise<Leftover[]> {
+  await ways.settled
+  const { up } = ways
+  if (up.length === 0 || up.some(({ fresh }) => !fresh)) return ways.undo()
+  const leftovers: Leftover[] = []
+  const attempt = async (run: (signal: AbortSignal) => Promise<void>): Promise<void> => {
+    const step = 'undo map'
+    await operation.cleanup(step, run).catch((error: unknown) => leftovers.push({ step, error }))
+  }
+  const names = up.map(({ wwn }) => wwn)
+  const remove = async (signal: AbortSignal): Promise<true | undefined> => {
+    const host = await orAborted(inventory(), signal)
+    const disks = up.flatMap(({ disk }) => host.byName.get(disk.name) ?? [])
+    const maps = mapsOf(disks, names, host)
+    for (const map of maps) await removeMap(map, signal)
+    return maps.length === 0 ? true : undefined
+  }
+  await attempt(async (signal) => {
+    await remove(signal)
+  })
+  leftovers.push(...(await ways.undo()))
+  // multipathd may have made it again meanwhile: of paths that are gone now.
+  await attempt(async (signal) => {
+    using watch = new Watch('kernel', (event) => event.mentions('/virtual/block/dm-'))
+    await watch.until(() => remove(signal), signal)
+  })
+  return leftovers
+}

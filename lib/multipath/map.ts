@@ -1,0 +1,87 @@
+import type { DeviceFacts } from '../binding.ts'
+import { deviceFacts } from '../block/disk.ts'
+import { listDirectory, readFile } from '../files.ts'
+import type { BlockDevice } from '../inventory/block-device.ts'
+import type { Inventory } from '../inventory/inventory.ts'
+import type { Disk } from '../scsi/unit.ts'
+
+/** A device-mapper map that makes one device of several paths. */
+export interface MultipathMap {
+  /** The kernel's name of the device, such as 'dm-0'. */
+  readonly device: string
+  /** Its device node. */
+  readonly path: string
+  /** Its own name, by which multipathd and device-mapper know it. */
+  readonly name: string
+  /** What multipathd calls the volume. */
+  readonly wwid: string
+}
+
+/** A map that serves requests, with what its device says. */
+export interface LiveMap extends MultipathMap {
+  readonly facts: DeviceFacts
+}
+
+/** A map with the maps that kpartx has made of its partitions. */
+export interface PartitionedMap extends MultipathMap {
+  readonly partitions: readonly { readonly path: string; readonly name: string }[]
+}
+
+/**
+ * The WWID in a device-mapper uuid; undefined when it is no multipath map's. LVM's and cryptsetup's maps have other
+ * prefixes, and those of partitions have one before this (libmultipath/devmapper.h, kpartx).
+ */
+function wwidOf(uuid: string): string | undefined {
+  return /^mpath-(.+)$/.exec(uuid)?.[1]
+}
+
+/** The multipath maps of which these disks are paths, and those without a path that bear one of these names. */
+export function mapsOf(
+  disks: readonly { holders: readonly string[] }[],
+  wwids: readonly string[],
+  host: Inventory,
+): PartitionedMap[] {
+  const holders = disks.flatMap((disk) => disk.holders).map((name) => host.byName.get(name))
+  const orphans = wwids.flatMap((wwid) => host.byWwid.get(wwid) ?? []).filter(({ slaves }) => slaves.length === 0)
+  const found = [...holders, ...orphans].filter((device) => device !== undefined)
+  return [...new Set(found)].flatMap((device) => asPartitionedMap(device, host))
+}
+
+function asPartitionedMap({ name: device, path, map, holders }: BlockDevice, { byName }: Inventory): PartitionedMap[] {
+  const wwid = wwidOf(map?.uuid ?? '')
+  if (map === null || wwid === undefined) return []
+  const partitions = holders.flatMap((holder) => {
+    const partition = byName.get(holder)
+    return partition?.map && /^part\d+-mpath-/.test(partition.map.uuid)
+      ? [{ path: partition.path, name: partition.map.name }]
+      : []
+  })
+  return [{ device, path, name: map.name, wwid, partitions }]
+}
+
+/** The map of which this disk is a path, once it serves it with the disk's size. */
+export async function liveMapAbove({ name }: Disk, size: number, signal: AbortSignal): Promise<LiveMap | undefined> {
+  const holders = (await listDirectory(`/sys/class/block/${name}/holders`, signal)) ?? []
+  for (const device of holders) {
+    const [uuid, mapName, suspended] = await Promise.all(
+      ['uuid', 'name', 'suspended'].map((attribute) => readMapAttribute(device, attribute, signal)),
+    )
+    const wwid = wwidOf(uuid ?? '')
+    if (wwid === undefined || mapName === undefined || suspended !== '0') continue
+    const path = `/dev/${device}`
+    // A map that is being made has no size yet.
+    const facts = await deviceFacts(path, signal)
+    if (facts.size >= size) return { device, path, name: mapName, wwid, facts }
+  }
+  return undefined
+}
+
+/** Whether the device still is this map, and not another one that has its number now. */
+export async function mapExists({ device, wwid }: MultipathMap, signal: AbortSignal): Promise<boolean> {
+  return wwidOf((await readMapAttribute(device, 'uuid', signal)) ?? '') === wwid
+}
+
+async function readMapAttribute(device: string, name: string, signal: AbortSignal): Promise<string | undefined> {
+  const value = await readFile('sysfs', `/sys/class/block/${device}/dm/${name}`, signal, ['ENOENT', 'ENODEV'])
+  return value?.toString().trim()
+}

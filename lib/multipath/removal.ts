@@ -1,0 +1,98 @@
+import { binding, failedWith, finish } from '../binding.ts'
+import { heldExclusively } from '../block/disk.ts'
+import { BrickError } from '../errors.ts'
+import { Watch } from '../wait.ts'
+import { askMultipathd } from './daemon.ts'
+import { mapExists } from './map.ts'
+import type { MultipathMap, PartitionedMap } from './map.ts'
+import { parseMultipathStatus } from './map-status.ts'
+
+/** Calls that wait for one map share a lane. */
+const lane = ({ device }: MultipathMap): string => `dm:${device}`
+
+/** How a map is when it is to be taken down. */
+export interface MapCondition {
+  /** Whether no path of it works any more. */
+  readonly dead: boolean
+  /** Whether it keeps what it cannot write, for as long as no path works. */
+  readonly queueing: boolean
+}
+
+/**
+ * What a map is like, once it serves requests again: one that somebody has left suspended is resumed.
+ * Undefined when it has gone.
+ */
+export async function wake(map: MultipathMap, signal: AbortSignal): Promise<MapCondition | undefined> {
+  try {
+    const state = await finish(binding().mapState(lane(map), map.name), signal)
+    if (state.suspended) await finish(binding().resumeMap(lane(map), map.name), signal)
+    const { queueing, paths } = parseMultipathStatus(state)
+    return { queueing, dead: !paths.some(({ active }) => active) }
+  } catch (error) {
+    if (failedWith(error, 'ENXIO')) return undefined
+    throw error
+  }
+}
+
+/** Makes the map keep what it cannot write, or fail it. */
+export async function setQueueing(map: MultipathMap, queueing: boolean, signal: AbortSignal): Promise<void> {
+  // multipathd has an opinion of its own, which it would put through again.
+  const command = queueing ? 'restorequeueing' : 'disablequeueing'
+  const answer = await askMultipathd(`${command} map ${map.name}`, signal)
+  if (answer !== undefined) return
+  const message = queueing ? 'queue_if_no_path' : 'fail_if_no_path'
+  await finish(binding().messageMap(lane(map), map.name, message), signal)
+}
+
+/** @throws BrickError DEVICE_IN_USE */
+export async function refuseMapInUse({ path, partitions }: PartitionedMap, signal: AbortSignal): Promise<void> {
+  // The maps of its partitions hold a map; they go with it, if nobody uses them.
+  const nodes = partitions.length > 0 ? partitions.map((partition) => partition.path) : [path]
+  for (const node of nodes) {
+    if (await heldExclusively(node, signal)) throw inUse(node)
+  }
+}
+
+/**
+ * Removes the map, with those of its partitions, and returns when it has gone. One that has gone already is fine.
+ *
+ * @throws BrickError DEVICE_IN_USE
+ */
+export async function removeMap(map: PartitionedMap, signal: AbortSignal): Promise<void> {
+  using watch = new Watch('kernel', (event) => event.mentions(`/${map.device}`) && event.action === 'remove')
+  if ((await askToRemove(map, signal)) === undefined) {
+    for (const { name } of map.partitions) await removeNatively(map, name, signal)
+    await removeNatively(map, map.name, signal)
+  }
+  await watch.until(async () => ((await mapExists(map, signal)) ? undefined : true), signal)
+}
+
+/** Has the map removed as soon as nobody has it open any more. */
+export async function removeMapWhenClosed(map: MultipathMap, signal: AbortSignal): Promise<void> {
+  await removeNatively(map, map.name, signal, true)
+}
+
+/** multipathd's answer; undefined when there is no multipathd. */
+async function askToRemove(map: MultipathMap, signal: AbortSignal): Promise<string | undefined> {
+  try {
+    return await askMultipathd(`del map ${map.name}`, signal)
+  } catch (error) {
+    if (!(await mapExists(map, signal))) return 'ok'
+    throw error
+  }
+}
+
+async function removeNatively(map: MultipathMap, name: string, signal: AbortSignal, whenClosed = false): Promise<void> {
+  try {
+    await finish(binding().removeMap(lane(map), name, whenClosed), signal)
+  } catch (error) {
+    if (failedWith(error, 'EBUSY')) throw inUse(map.path)
+    if (!failedWith(error, 'ENXIO')) throw error
+  }
+}
+
+function inUse(path: string): BrickError {
+  return new BrickError('DEVICE_IN_USE', `${path} is mounted, part of another device, or open`, {
+    details: { device: path },
+  })
+}

@@ -1,0 +1,78 @@
+import { BrickError } from '../errors.ts'
+import { asBrickError } from '../operation.ts'
+import type { Leftover } from '../rollback.ts'
+
+/** A way that did not come up. What it had changed is undone. */
+export interface FailedWay<Way> {
+  readonly way: Way
+  readonly error: BrickError
+}
+
+/** A way that is up. */
+interface Undoable {
+  undo(): Promise<Leftover[]>
+}
+
+/** All ways to one volume, tried at once. One that fails fails nobody but itself. */
+export class Ways<Way, Path extends Undoable> {
+  readonly #up: Path[] = []
+  readonly #failed: FailedWay<Way>[] = []
+  /** Resolves when no way is left that may still come up. */
+  readonly settled: Promise<void>
+  /** Resolves when one is up, or none will be. */
+  readonly first: Promise<void>
+
+  /**
+   * @param bring brings one way up; when it fails it leaves nothing changed
+   * @param accept whether a path that is up leads to the same volume as the first; if not it is taken down again
+   */
+  constructor(
+    ways: readonly Way[],
+    bring: (way: Way) => Promise<Path>,
+    accept: (path: Path, first: Path | undefined) => boolean,
+  ) {
+    let anyUp = (): void => undefined
+    const one = new Promise<void>((resolve) => {
+      anyUp = resolve
+    })
+    const tryOne = async (way: Way): Promise<void> => {
+      try {
+        const path = await bring(way)
+        if (!accept(path, this.#up[0])) {
+          await path.undo()
+          throw new BrickError('IDENTITY_MISMATCH', 'this path leads to another volume than the first that came up')
+        }
+        this.#up.push(path)
+        anyUp()
+      } catch (error) {
+        this.#failed.push({ way, error: asBrickError(error, 'attach') })
+      }
+    }
+    this.settled = Promise.all(ways.map(tryOne)).then(() => undefined)
+    this.first = Promise.race([one, this.settled])
+  }
+
+  /** The paths that are up now, in the order in which they came. */
+  get up(): readonly Path[] {
+    return this.#up
+  }
+
+  /** The ways that have failed so far. */
+  get failed(): readonly FailedWay<Way>[] {
+    return this.#failed
+  }
+
+  /** Waits for the ways that are still being tried, and takes down all that are up. */
+  async undo(): Promise<Leftover[]> {
+    await this.settled
+    return (await Promise.all(this.#up.map((path) => path.undo()))).flat()
+  }
+}
+
+/** The first failure, with all of them as evidence. */
+export function allFailed(failures: readonly BrickError[]): BrickError {
+  const [first, ...others] = failures
+  if (first === undefined) return new BrickError('PORTAL_UNREACHABLE', 'the portals have no address')
+  if (others.length === 0) return first
+  return first.withDetails({ failures: failures.map(({ code, step, message }) => ({ code, step, message })) })
+}

@@ -1,0 +1,55 @@
+import { deviceFacts } from '../block/disk.ts'
+import { BrickError } from '../errors.ts'
+import { askMultipathd } from '../multipath/daemon.ts'
+import type { MultipathMap } from '../multipath/map.ts'
+import type { Operation } from '../operation.ts'
+import type { AttachedVolume } from './release.ts'
+import { grow } from './volume.ts'
+
+/**
+ * Makes this host see the size that a volume now has, on every path and then on the map above them, and returns it in
+ * bytes. A map grows only when all its paths have: what is written behind the end of one is lost.
+ *
+ * @throws BrickError DEVICE_NOT_FOUND; NOT_EXTENDED naming what is smaller than `expectedBytes`, or the paths whose size
+ * is not that of the others; IDENTITY_MISMATCH; MULTIPATH_FAILED
+ */
+export async function growVolume(
+  { paths, maps }: AttachedVolume,
+  expectedBytes: number | undefined,
+  operation: Operation,
+): Promise<number> {
+  const disks = await Promise.all(
+    paths.map(async (path) => ({ device: path.disk.path, size: await grow(path, operation) })),
+  )
+  const [first] = disks
+  if (first === undefined) throw new BrickError('DEVICE_NOT_FOUND', 'the volume is not attached to this host')
+  const largest = Math.max(...disks.map(({ size }) => size))
+  const lagging = disks.filter(({ size }) => size < largest)
+  if (lagging.length > 0) {
+    const names = lagging.map(({ device }) => device).join(', ')
+    throw new BrickError('NOT_EXTENDED', `${names}: not ${largest} bytes as the other paths`, {
+      details: { lagging, size: largest },
+    })
+  }
+  for (const map of maps) await operation.step('map', (signal) => growMap(map, largest, signal))
+  const device = maps[0]?.path ?? first.device
+  if (expectedBytes === undefined || largest >= expectedBytes) return largest
+  throw new BrickError('NOT_EXTENDED', `${device} has ${largest} bytes, not ${expectedBytes}`, {
+    details: { device, size: largest, expectedBytes },
+  })
+}
+
+async function growMap({ path, name }: MultipathMap, size: number, signal: AbortSignal): Promise<void> {
+  if ((await deviceFacts(path, signal)).size === size) return
+  const answer = await askMultipathd(`resize map ${name}`, signal)
+  if (answer === undefined) {
+    throw new BrickError('MULTIPATH_FAILED', `multipathd is not running, and has to resize ${path}`, {
+      details: { device: path },
+    })
+  }
+  const { size: grown } = await deviceFacts(path, signal)
+  if (grown === size) return
+  throw new BrickError('NOT_EXTENDED', `${path} has ${grown} bytes, and its paths ${size}`, {
+    details: { device: path, size: grown, expectedBytes: size, answer },
+  })
+}

@@ -1,0 +1,113 @@
+import { flush, heldExclusively } from '../block/disk.ts'
+import { BrickError } from '../errors.ts'
+import type { PartitionedMap } from '../multipath/map.ts'
+import { refuseMapInUse, removeMap, removeMapWhenClosed, setQueueing, wake } from '../multipath/removal.ts'
+import { asBrickError } from '../operation.ts'
+import type { Operation } from '../operation.ts'
+import { sameUnit } from './identity.ts'
+import type { ScsiPath } from './paths.ts'
+import { liveIdentity } from './unit.ts'
+
+/** A volume as it is on this host: its disks, and with multipath the map that makes one device of them. */
+export interface AttachedVolume {
+  readonly paths: readonly ScsiPath[]
+  readonly maps: readonly PartitionedMap[]
+}
+
+export interface Released {
+  /** What would have been errors without `force`. */
+  readonly failures: readonly BrickError[]
+  /** Whether all that was written is on the volume. If not, nothing may be waited for any more. */
+  readonly flushed: boolean
+}
+
+/**
+ * Makes a volume's disks free to be removed: nobody uses them, what was written is on the volume, and no map is above
+ * them.
+ *
+ * With `force` it goes on when the volume is in use or cannot be flushed. A map that is open then goes as soon as it is
+ * closed.
+ *
+ * @throws BrickError DEVICE_IN_USE, FLUSH_FAILED; what was changed till then is as it was before
+ */
+export async function release(volume: AttachedVolume, force: boolean, operation: Operation): Promise<Released> {
+  const failures: BrickError[] = []
+  const attempt: Attempt = async (step, run) => {
+    try {
+      // Half of the time that is left, so that a device which does not answer can still be removed by force.
+      return await operation.step(step, (signal) => run(force ? operation.share(0.5) : signal))
+    } catch (error) {
+      if (!force || operation.signal.aborted) throw error
+      failures.push(asBrickError(error, step))
+      return undefined
+    }
+  }
+  const flushed: boolean[] = []
+  for (const map of volume.maps) flushed.push(await releaseMap(map, volume.paths, force, operation, attempt))
+  if (volume.maps.length === 0)
+    flushed.push(...(await Promise.all(volume.paths.map((path) => releasePath(path, attempt)))))
+  return { failures, flushed: flushed.every(Boolean) }
+}
+
+/** Runs one step; with `force` a failure is noted and the step's result is undefined. */
+type Attempt = <T>(step: string, run: (signal: AbortSignal) => Promise<T>) => Promise<T | undefined>
+
+async function releasePath({ disk, noted }: ScsiPath, attempt: Attempt): Promise<boolean> {
+  await attempt('use', (signal) => refuseInUse(disk.path, signal))
+  const flushed = await attempt('flush', async (signal) => {
+    const live = await liveIdentity(disk, signal)
+    // Another volume now: nothing must be written to it.
+    if (!noted || !live || !sameUnit(noted, live)) return false
+    await flush(disk.path, signal)
+    return true
+  })
+  return flushed === true
+}
+
+async function releaseMap(
+  map: PartitionedMap,
+  paths: readonly ScsiPath[],
+  force: boolean,
+  operation: Operation,
+  attempt: Attempt,
+): Promise<boolean> {
+  const condition = await operation.step('map', (signal) => wake(map, signal))
+  if (condition === undefined) return true
+  await attempt('use', (signal) => refuseMapInUse(map, signal))
+  // Without a path it would keep whoever writes, or flushes, waiting for ever.
+  const unblock = condition.queueing && (condition.dead || force)
+  if (unblock) await operation.step('map', (signal) => setQueueing(map, false, signal))
+  try {
+    const flushed = await attempt('flush', (signal) => flushMap(map, paths, signal))
+    const removed = await attempt('map', async (signal) => {
+      await removeMap(map, signal)
+      return true
+    })
+    if (removed !== true) await operation.step('map', (signal) => removeMapWhenClosed(map, signal))
+    return flushed === true
+  } catch (error) {
+    if (unblock) await operation.cleanup('undo map', (signal) => setQueueing(map, true, signal))
+    throw error
+  }
+}
+
+/** False when one of the paths leads to another volume now, so that nothing must be written. */
+async function flushMap({ path }: PartitionedMap, paths: readonly ScsiPath[], signal: AbortSignal): Promise<boolean> {
+  const answers = await Promise.allSettled(
+    paths.map(async ({ disk, noted }) => {
+      const live = await liveIdentity(disk, signal)
+      return noted !== null && live !== undefined && sameUnit(noted, live)
+    }),
+  )
+  // A path that does not answer is no matter: the map has others, or its flush fails.
+  if (answers.some((answer) => answer.status === 'fulfilled' && !answer.value)) return false
+  await flush(path, signal)
+  return true
+}
+
+async function refuseInUse(path: string, signal: AbortSignal): Promise<void> {
+  if (!(await heldExclusively(path, signal))) return
+  throw new BrickError('DEVICE_IN_USE', `${path} is mounted, part of another device, or open exclusively`, {
+    details: { device: path },
+  })
+}
