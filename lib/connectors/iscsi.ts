@@ -1,13 +1,12 @@
+import { anyOf } from '../abort.ts'
 import { isReadable } from '../block/disk.ts'
 import { invalid } from '../errors.ts'
 import type { BrickError } from '../errors.ts'
 import { listDirectory } from '../files.ts'
-import { findPlaced, findVolume } from '../iscsi/attached.ts'
-import type { FoundVolume } from '../iscsi/attached.ts'
+import { findPlaced, findVolume, placesOf } from '../iscsi/attached.ts'
 import { bringPath, targetKey, volumeKey } from '../iscsi/path.ts'
 import type { IscsiPath } from '../iscsi/path.ts'
 import { formatPortal } from '../iscsi/portal.ts'
-import type { TargetPortal } from '../iscsi/portal.ts'
 import { keepGoing, rejoin, stopRejoining } from '../iscsi/rejoining.ts'
 import { leave } from '../iscsi/session-control.ts'
 import { discoverTargets, namedTargets } from '../iscsi/targets.ts'
@@ -66,9 +65,9 @@ export class ISCSIConnector implements InitiatorConnector {
     const found = await operation.step('find', (signal) => findVolume(targets, expected, signal))
     const { failures, flushed } = await release(found, force, operation)
     await Promise.all(
-      placesOf(found, targets).map(async (target) => {
-        using _target = await operation.step('lock', (signal) => lock(targetKey(target), signal))
-        await leave(target, found.paths, flushed, operation)
+      placesOf(found, targets).map(async (place) => {
+        using _target = await operation.step('lock', (signal) => lock(targetKey(place.target), signal))
+        await leave(place, flushed, operation)
       }),
     )
     if (failures.length > 0 && !ignoreErrors) throw allFailed(failures)
@@ -150,7 +149,7 @@ async function overAll(
   options: ConnectOptions,
 ): Promise<DeviceInfo> {
   const stop = new AbortController()
-  const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal
+  const signal = options.signal ? anyOf(options.signal, stop.signal) : stop.signal
   const operation = new Operation('iscsi.connectVolume', { ...options, signal })
   const held: Disposable[] = [operation]
   let settled = Promise.resolve()
@@ -164,7 +163,7 @@ async function overAll(
     }
     const { targets, failure } = await allTargets(volume, named, operation)
     const bring = (target: IscsiTarget, giveUp: AbortSignal): Promise<IscsiPath> =>
-      bringPath(volume, target, AbortSignal.any([giveUp, operation.share(0.5)]), operation)
+      bringPath(volume, target, anyOf(giveUp, operation.share(0.5)), operation)
     const { ways, map, refusal } = await attachMultipath(targets, bring, { ready, enforce }, operation)
     settled = ways.settled
     keepGoing(volume, stop)
@@ -234,18 +233,6 @@ function describe({ paths, map, expected, failed = [], refusals = [] }: Attached
     size: facts.size,
     timings: operation.trace.timings,
   }
-}
-
-/** Where a detach has something to leave: the places of the volume's disks, and those that the properties name. */
-function placesOf({ sessions, paths }: FoundVolume, targets: readonly IscsiTarget[]): TargetPortal[] {
-  const places = new Map<string, TargetPortal>(targets.map((target) => [targetKey(target), target]))
-  for (const path of paths) {
-    const session = sessions.find(({ id }) => id === path.session)
-    if (!session?.portal) continue
-    const place = { portal: session.portal, iqn: session.targetName }
-    places.set(targetKey(place), place)
-  }
-  return [...places.values()]
 }
 
 function parseReady(ready: unknown = 'first'): Ready {

@@ -8,6 +8,9 @@ import { scsiPaths } from '../scsi/paths.ts'
 import type { ScsiPath } from '../scsi/paths.ts'
 import type { AttachedVolume } from '../scsi/release.ts'
 import { prove } from '../scsi/volume.ts'
+import { targetKey } from './path.ts'
+import type { TargetPortal } from './portal.ts'
+import type { Place } from './session-control.ts'
 import { leadsTo, readSessions } from './sessions.ts'
 import type { Session } from './sessions.ts'
 
@@ -62,4 +65,24 @@ export async function findPlaced(targets: readonly IscsiTarget[], signal: AbortS
 function isPlaced(disk: ScsiPath, sessions: readonly Session[], targets: readonly IscsiTarget[]): boolean {
   const session = sessions.find(({ id }) => id === disk.session)
   return session !== undefined && targets.some((target) => target.lun === disk.lun && leadsTo(session, target))
+}
+
+/** Where a detach has something to leave: the places of the volume's disks, and those that the properties name. */
+export function placesOf({ sessions, paths }: FoundVolume, targets: readonly IscsiTarget[]): Place[] {
+  const places = new Map<string, { target: TargetPortal; paths: ScsiPath[]; connected: boolean }>()
+  const placeAt = (target: TargetPortal): { target: TargetPortal; paths: ScsiPath[]; connected: boolean } => {
+    const place = places.get(targetKey(target)) ?? { target, paths: [], connected: true }
+    places.set(targetKey(target), place)
+    return place
+  }
+  for (const target of targets) placeAt(target)
+  for (const path of paths) {
+    const session = sessions.find(({ id }) => id === path.session)
+    // Null before the login is done: then there is no disk either.
+    if (!session?.portal) continue
+    const place = placeAt({ portal: session.portal, iqn: session.targetName })
+    place.paths.push(path)
+    place.connected &&= session.state === 'LOGGED_IN'
+  }
+  return [...places.values()]
 }

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { watch } from 'node:fs'
 import { constants } from 'node:os'
+import { anyOf } from '../abort.ts'
 import { binding, failedWith, finish } from '../binding.ts'
 import type { FileOperation } from '../binding.ts'
 import { BrickError } from '../errors.ts'
@@ -132,7 +133,7 @@ async function takeLock(signal: AbortSignal): Promise<void> {
   ]
   if (await succeeds(take, signal)) return
 
-  const patience = AbortSignal.any([signal, AbortSignal.timeout(lockPatience)])
+  const patience = anyOf(signal, AbortSignal.timeout(lockPatience))
   const watcher = watch(lockFolder)
   try {
     for (;;) {

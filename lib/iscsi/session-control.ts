@@ -101,34 +101,40 @@ async function login(
   throw new BrickError('LOGIN_FAILED', `no session to ${formatPortal(target.portal)} after the login`)
 }
 
+/** A portal of a target, with a volume's disks in the sessions to it. */
+export interface Place {
+  readonly target: TargetPortal
+  readonly paths: readonly ScsiPath[]
+  /** Whether all sessions that have them are logged in. */
+  readonly connected: boolean
+}
+
 /**
- * Takes a volume's disks off this host, and with the last unit of a session the session: a logout removes its units
- * as well. Forgets the portal when no session to it remains. A session with other units stays as it is.
+ * Takes a volume's disks off this host, and the sessions with them that have no other unit. Forgets the portal when no
+ * session to it remains.
  *
  * @param flushed whether all is written; if not, the disks are made to fail what is still to be written
  */
 export async function leave(
-  target: TargetPortal,
-  paths: readonly ScsiPath[],
+  { target, paths, connected }: Place,
   flushed: boolean,
   operation: Operation,
 ): Promise<void> {
-  const sessions = (await operation.step('sessions', readSessions)).filter((session) => leadsTo(session, target))
+  const remove = (gone: readonly ScsiPath[]): Promise<void> =>
+    operation.step('delete', (signal) => each(gone, (path) => removeOwn(path, signal)))
   const initiator = await operation.step('record', openInitiator)
-  const stays = await Promise.all(
-    sessions.map(async (session) => {
-      const ours = paths.filter((path) => path.session === session.id)
-      if (!flushed) await operation.step('offline', (signal) => each(ours, ({ unit }) => takeOffline(unit, signal)))
-      if (session.units.every(({ hctl }) => ours.some(({ unit }) => unit.hctl === hctl))) {
-        await operation.step('logout', (signal) => initiator.sessions.logout(session, signal))
-        return false
-      }
-      await operation.step('delete', (signal) => each(ours, (path) => removeOwn(path, signal)))
-      return true
-    }),
-  )
-  if (stays.includes(true)) return
-  await operation.step('record', (signal) => initiator.records.remove(target, signal))
+  // To delete a disk the kernel waits for its target, which may be dead; to end a session it does not.
+  const orderly = flushed && connected
+  if (orderly) await remove(paths)
+  else await operation.step('offline', (signal) => each(paths, ({ unit }) => takeOffline(unit, signal)))
+
+  const sessions = (await operation.step('sessions', readSessions)).filter((session) => leadsTo(session, target))
+  const unused = sessions.filter(({ units }) => units.every(({ hctl }) => paths.some(({ unit }) => unit.hctl === hctl)))
+  if (!orderly) await remove(paths.filter((path) => !unused.some(({ id }) => id === path.session)))
+  await Promise.all([
+    ...unused.map((session) => operation.step('logout', (signal) => initiator.sessions.logout(session, signal))),
+    unused.length === sessions.length && operation.step('record', (signal) => initiator.records.remove(target, signal)),
+  ])
 }
 
 /** Somebody else may have removed the disk meanwhile, and brought another one to its place. */

@@ -1,3 +1,4 @@
+import { anyOf } from '../abort.ts'
 import { BrickError } from '../errors.ts'
 import type { KnownDisk } from '../scsi/unit.ts'
 import { readUdevEntry } from '../udev/database.ts'
@@ -29,7 +30,7 @@ export class MapAssembly implements Disposable {
   readonly #answers: Promise<string>[] = []
 
   constructor(signal: AbortSignal) {
-    this.#signal = AbortSignal.any([signal, this.#stop.signal])
+    this.#signal = anyOf(signal, this.#stop.signal)
   }
 
   /** Gives multipathd one more disk of the volume. */
@@ -98,7 +99,7 @@ export class MapAssembly implements Disposable {
   async #impatient(message: string): Promise<never> {
     const answers = await Promise.all(this.#answers)
     const timeout = AbortSignal.timeout(patience)
-    const ended = AbortSignal.any([this.#signal, timeout])
+    const ended = anyOf(this.#signal, timeout)
     await new Promise((resolve) => {
       if (ended.aborted) resolve(undefined)
       else ended.addEventListener('abort', resolve, { once: true })

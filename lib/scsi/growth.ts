@@ -2,7 +2,9 @@ import { deviceFacts } from '../block/disk.ts'
 import { BrickError } from '../errors.ts'
 import { askMultipathd } from '../multipath/daemon.ts'
 import type { MultipathMap } from '../multipath/map.ts'
+import { asBrickError } from '../operation.ts'
 import type { Operation } from '../operation.ts'
+import type { ScsiPath } from './paths.ts'
 import type { AttachedVolume } from './release.ts'
 import { grow } from './volume.ts'
 
@@ -18,17 +20,19 @@ export async function growVolume(
   expectedBytes: number | undefined,
   operation: Operation,
 ): Promise<number> {
-  const disks = await Promise.all(
-    paths.map(async (path) => ({ device: path.disk.path, size: await grow(path, operation) })),
-  )
-  const [first] = disks
+  const outcomes = await Promise.all(paths.map((path) => growPath(path, operation)))
+  const [first] = outcomes
   if (first === undefined) throw new BrickError('DEVICE_NOT_FOUND', 'the volume is not attached to this host')
-  const largest = Math.max(...disks.map(({ size }) => size))
-  const lagging = disks.filter(({ size }) => size < largest)
+  const largest = Math.max(...outcomes.map(({ size = 0 }) => size))
+  if (first.error && largest === 0) throw first.error
+  const lagging = outcomes.filter(({ size }) => size !== largest)
   if (lagging.length > 0) {
     const names = lagging.map(({ device }) => device).join(', ')
     throw new BrickError('NOT_EXTENDED', `${names}: not ${largest} bytes as the other paths`, {
-      details: { lagging, size: largest },
+      details: {
+        size: largest,
+        lagging: lagging.map(({ device, size, error }) => ({ device, size, error: error?.message })),
+      },
     })
   }
   for (const map of maps) await operation.step('map', (signal) => growMap(map, largest, signal))
@@ -37,6 +41,24 @@ export async function growVolume(
   throw new BrickError('NOT_EXTENDED', `${device} has ${largest} bytes, not ${expectedBytes}`, {
     details: { device, size: largest, expectedBytes },
   })
+}
+
+interface Outcome {
+  readonly device: string
+  readonly size?: number
+  readonly error?: BrickError
+}
+
+/** A path that cannot be asked has not grown; one that leads elsewhere now ends it all. */
+async function growPath(path: ScsiPath, operation: Operation): Promise<Outcome> {
+  const device = path.disk.path
+  try {
+    return { device, size: await grow(path, operation) }
+  } catch (error) {
+    const failure = asBrickError(error, 'rescan')
+    if (failure.code === 'IDENTITY_MISMATCH' || operation.signal.aborted) throw failure
+    return { device, error: failure }
+  }
 }
 
 async function growMap({ path, name }: MultipathMap, size: number, signal: AbortSignal): Promise<void> {

@@ -6,7 +6,7 @@ import { asBrickError } from '../operation.ts'
 import type { Operation } from '../operation.ts'
 import { sameUnit } from './identity.ts'
 import type { ScsiPath } from './paths.ts'
-import { liveIdentity } from './unit.ts'
+import { isRunning, liveIdentity } from './unit.ts'
 
 /** A volume as it is on this host: its disks, and with multipath the map that makes one device of them. */
 export interface AttachedVolume {
@@ -93,16 +93,18 @@ async function releaseMap(
 
 /** False when one of the paths leads to another volume now, so that nothing must be written. */
 async function flushMap({ path }: PartitionedMap, paths: readonly ScsiPath[], signal: AbortSignal): Promise<boolean> {
-  const answers = await Promise.allSettled(
-    paths.map(async ({ disk, noted }) => {
-      const live = await liveIdentity(disk, signal)
-      return noted !== null && live !== undefined && sameUnit(noted, live)
-    }),
-  )
-  // A path that does not answer is no matter: the map has others, or its flush fails.
-  if (answers.some((answer) => answer.status === 'fulfilled' && !answer.value)) return false
+  // A path that cannot be asked is no matter: the map has others, or its flush fails.
+  const answers = await Promise.allSettled(paths.map((each) => isStillSame(each, signal)))
+  if (answers.some((answer) => answer.status === 'fulfilled' && answer.value === false)) return false
   await flush(path, signal)
   return true
+}
+
+/** Whether the path leads to the volume that the kernel noted; undefined when its target is out of reach. */
+async function isStillSame({ unit, disk, noted }: ScsiPath, signal: AbortSignal): Promise<boolean | undefined> {
+  if (!(await isRunning(unit, signal))) return undefined
+  const live = await liveIdentity(disk, signal)
+  return noted !== null && live !== undefined && sameUnit(noted, live)
 }
 
 async function refuseInUse(path: string, signal: AbortSignal): Promise<void> {

@@ -62,6 +62,12 @@ export async function unitExists({ hctl }: UnitAddress, signal: AbortSignal): Pr
   return (await readFile('sysfs', `${folder(hctl)}/state`, signal, ['ENOENT', 'ENODEV'])) !== undefined
 }
 
+/** Whether the kernel sends it commands: it is not offline, and its transport has not lost the target. */
+export async function isRunning({ hctl }: UnitAddress, signal: AbortSignal): Promise<boolean> {
+  const state = await readFile('sysfs', `${folder(hctl)}/state`, signal, ['ENOENT', 'ENODEV'])
+  return state?.toString() === 'running\n'
+}
+
 /**
  * Asks the host to look at one LUN, and returns its disk, as soon as the kernel has announced that, with what the unit
  * said of itself. Undefined when the target shows no such unit to this host.

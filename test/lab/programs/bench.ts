@@ -6,13 +6,14 @@
  * the ratios are smaller.
  */
 import { arch, cpus, release } from 'node:os'
-import { subscribe } from 'node:diagnostics_channel'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { inventory, ISCSIConnector } from 'hostbrick'
-import type { StepMessage } from 'hostbrick'
-import { startIscsid } from '../daemons.ts'
+import type { DeviceInfo, StepMessage } from 'hostbrick'
+import { startIscsid, startMultipathd } from '../daemons.ts'
 import { blackHole } from '../network.ts'
 import { OsBrick } from '../os-brick.ts'
+import { settled } from '../residue.ts'
 import { median, mediansByKey, percentile, table } from '../statistics.ts'
 import { iscsiTarget } from '../targets.ts'
 import { UeventClock } from '../uevent-clock.ts'
@@ -20,10 +21,12 @@ import { UeventClock } from '../uevent-clock.ts'
 const rounds = Number(process.argv[2] ?? 9)
 const iqn = 'iqn.2026-11.lab:bench'
 const portal = '127.0.0.1:3260'
+const portals = [portal, '127.0.0.2:3260']
 const volume = { target_portal: portal, target_iqn: iqn, target_lun: 0 }
+const overTwo = { target_portals: portals, target_iqns: [iqn, iqn], target_luns: [0, 0] }
 
 const iscsid = await startIscsid()
-const target = iscsiTarget({ iqn, portals: [portal], luns: { 0: { megabytes: 64 } } })
+const target = iscsiTarget({ iqn, portals, luns: { 0: { megabytes: 64 } } })
 const connector = new ISCSIConnector()
 const osBrick = OsBrick.start()
 const missed: string[] = []
@@ -32,25 +35,58 @@ console.log(
   `kernel ${release()}, ${arch()}, ${cpus().length} CPUs (${cpus()[0]?.model ?? ''}), node ${process.version}`,
 )
 console.log(`${rounds} rounds after one to warm up, hostbrick and os-brick in turn, medians`)
-await compareWithOsBrick()
+await compareWithOsBrick({
+  title: 'iSCSI, one path',
+  connect: () => connector.connectVolume(volume),
+  properties: volume,
+  multipath: false,
+  goals: { connect: 10, disconnect: 8 },
+})
 await measureLatency()
 await watchEventLoop()
+const multipathd = await startMultipathd()
+const multipath = new ISCSIConnector({ useMultipath: true })
+await compareWithOsBrick({
+  title: 'iSCSI, multipath over two portals',
+  connect: () => multipath.connectVolume(overTwo),
+  properties: overTwo,
+  multipath: true,
+  goals: { connect: 4, disconnect: 5 },
+})
+await compareWithOsBrick({
+  title: "the same, with hostbrick waiting for all paths to be in the map (ready: 'all'), which os-brick does not",
+  connect: () => multipath.connectVolume(overTwo, { ready: 'all' }),
+  properties: overTwo,
+  multipath: true,
+  goals: { connect: 0, disconnect: 0 },
+})
 
 await osBrick.stop()
+await multipathd.stop()
 target.remove()
 await iscsid.stop()
 for (const goal of missed) console.log(`missed: ${goal}`)
 process.exitCode = missed.length > 0 ? 1 : 0
 
-async function compareWithOsBrick(): Promise<void> {
+interface Comparison {
+  title: string
+  connect: () => Promise<DeviceInfo>
+  properties: Record<string, unknown>
+  multipath: boolean
+  /** How many times faster hostbrick is to be. */
+  goals: { connect: number; disconnect: number }
+}
+
+async function compareWithOsBrick({ title, connect, properties, multipath, goals }: Comparison): Promise<void> {
   const ours = { connect: [] as number[], disconnect: [] as number[] }
   const theirs = { connect: [] as number[], disconnect: [] as number[] }
   const steps = { connect: [] as Record<string, number>[], disconnect: [] as Record<string, number>[] }
   let collected: Record<string, number> = {}
-  subscribe('hostbrick:step', (message) => {
+  const collect = (message: unknown): void => {
     const { step, milliseconds } = message as StepMessage
     collected[step] = (collected[step] ?? 0) + milliseconds
-  })
+  }
+  subscribe('hostbrick:step', collect)
   const measure = async <T>(
     call: () => Promise<T>,
   ): Promise<{ value: T; milliseconds: number; steps: Record<string, number> }> => {
@@ -61,26 +97,31 @@ async function compareWithOsBrick(): Promise<void> {
   }
 
   for (let round = 0; round <= rounds; round++) {
-    const connect = await measure(() => connector.connectVolume(volume))
-    const disconnect = await measure(() => connector.disconnectVolume(volume, connect.value))
+    const ourConnect = await measure(connect)
+    await settled()
+    const ourDisconnect = await measure(() => connector.disconnectVolume(properties, ourConnect.value))
+    await settled()
 
-    const theirConnect = await osBrick.connect('ISCSI', volume)
-    const theirDisconnect = await osBrick.disconnect('ISCSI', volume, theirConnect.info)
+    const theirConnect = await osBrick.connect('ISCSI', properties, { multipath })
+    await settled()
+    const theirDisconnect = await osBrick.disconnect('ISCSI', properties, theirConnect.info, { multipath })
+    await settled()
     if (round === 0) continue
 
-    ours.connect.push(connect.milliseconds)
-    ours.disconnect.push(disconnect.milliseconds)
-    steps.connect.push(connect.steps)
-    steps.disconnect.push(disconnect.steps)
+    ours.connect.push(ourConnect.milliseconds)
+    ours.disconnect.push(ourDisconnect.milliseconds)
+    steps.connect.push(ourConnect.steps)
+    steps.disconnect.push(ourDisconnect.steps)
     theirs.connect.push(theirConnect.milliseconds)
     theirs.disconnect.push(theirDisconnect.milliseconds)
   }
 
-  const rows = [['iSCSI, one path (ms)', 'hostbrick', 'os-brick', 'ratio']]
+  unsubscribe('hostbrick:step', collect)
+  const rows = [[`${title} (ms)`, 'hostbrick', 'os-brick', 'ratio']]
   for (const call of ['connect', 'disconnect'] as const) {
     const ratio = median(theirs[call]) / median(ours[call])
     rows.push([call, median(ours[call]).toFixed(0), median(theirs[call]).toFixed(0), `${ratio.toFixed(1)}x`])
-    expect(`${call} at least 5x faster than os-brick`, ratio >= 5)
+    expect(`${title}: ${call} at least ${goals[call]}x faster than os-brick`, ratio >= goals[call])
   }
   console.log(`\n${table(rows)}`)
   for (const call of ['connect', 'disconnect'] as const) {

@@ -1,17 +1,7 @@
 /** iSCSI over one path, through the public API, against LIO. */
 import assert from 'node:assert/strict'
 import { randomBytes, randomUUID } from 'node:crypto'
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { Socket } from 'node:net'
 import { after, afterEach, before, describe, it } from 'node:test'
@@ -19,6 +9,7 @@ import { BrickError, inventory, ISCSIConnector } from 'hostbrick'
 import type { DeviceInfo, ErrorCode } from 'hostbrick'
 import { run } from '../command.ts'
 import { startIscsid, type Daemon } from '../daemons.ts'
+import { readDevice, writeDevice } from '../device.ts'
 import { blackHole } from '../network.ts'
 import { assertNothingLeft, settled, snapshot, type Snapshot } from '../residue.ts'
 import { iscsiTarget, type IscsiTarget } from '../targets.ts'
@@ -66,7 +57,7 @@ describe('a volume', () => {
       first.paths.map(({ portal }) => portal),
       [PORTAL],
     )
-    write(first.path, content)
+    writeDevice(first.path, content)
 
     target.grow(0, 96)
     assert.equal(await connector.extendVolume(volume, { expectedBytes: 96 * MEBIBYTE }), 96 * MEBIBYTE)
@@ -78,7 +69,7 @@ describe('a volume', () => {
     const second = await connector.connectVolume(volume)
     assert.equal(second.identity.value, first.identity.value)
     assert.notEqual(second.identity.diskseq, first.identity.diskseq)
-    assert.ok(read(second.path, content.length).equals(content))
+    assert.ok(readDevice(second.path, content.length).equals(content))
     await connector.disconnectVolume(volume, second)
   })
 
@@ -141,7 +132,7 @@ describe('a volume', () => {
     const [info, other] = await Promise.all([connector.connectVolume(volume), connector.connectVolume(neighbour)])
     await connector.disconnectVolume(volume, info)
     assert.ok(existsSync(other.path))
-    assert.equal(read(other.path, 512).length, 512)
+    assert.equal(readDevice(other.path, 512).length, 512)
     await connector.disconnectVolume(neighbour, other)
   })
 })
@@ -374,21 +365,6 @@ function acceptingLoginResponse(): Buffer {
 function openExclusively(path: string): number {
   const exclusive = 0o200
   return openSync(path, exclusive)
-}
-
-function write(path: string, content: Buffer): void {
-  const file = openSync(path, 'r+')
-  writeSync(file, content)
-  fsyncSync(file)
-  closeSync(file)
-}
-
-function read(path: string, length: number): Buffer {
-  const file = openSync(path, 'r')
-  const content = Buffer.alloc(length)
-  readSync(file, content)
-  closeSync(file)
-  return content
 }
 
 function sizeOf(path: string): number {
