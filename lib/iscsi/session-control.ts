@@ -120,20 +120,20 @@ export async function leave(
   flushed: boolean,
   operation: Operation,
 ): Promise<void> {
-  const remove = (gone: readonly ScsiPath[]): Promise<void> =>
-    operation.step('delete', (signal) => each(gone, (path) => removeOwn(path, signal)))
   const initiator = await operation.step('record', openInitiator)
-  // To delete a disk the kernel waits for its target, which may be dead; to end a session it does not.
-  const orderly = flushed && connected
-  if (orderly) await remove(paths)
-  else await operation.step('offline', (signal) => each(paths, ({ unit }) => takeOffline(unit, signal)))
-
   const sessions = (await operation.step('sessions', readSessions)).filter((session) => leadsTo(session, target))
   const unused = sessions.filter(({ units }) => units.every(({ hctl }) => paths.some(({ unit }) => unit.hctl === hctl)))
-  if (!orderly) await remove(paths.filter((path) => !unused.some(({ id }) => id === path.session)))
-  await Promise.all([
+  // To delete a disk the kernel waits for its target, which may be dead; to end a session it does not.
+  const orderly = flushed && connected
+  const staying = paths.filter((path) => !unused.some(({ id }) => id === path.session))
+  if (!orderly) await operation.step('offline', (signal) => each(paths, ({ unit }) => takeOffline(unit, signal)))
+  // A logout takes its disks along; deleted at the same time they are gone earlier.
+  await all([
+    operation.step('delete', (signal) => each(orderly ? paths : staying, (path) => removeOwn(path, signal))),
     ...unused.map((session) => operation.step('logout', (signal) => initiator.sessions.logout(session, signal))),
-    unused.length === sessions.length && operation.step('record', (signal) => initiator.records.remove(target, signal)),
+    ...(unused.length < sessions.length
+      ? []
+      : [operation.step('record', (signal) => initiator.records.remove(target, signal))]),
   ])
 }
 
@@ -149,5 +149,11 @@ async function removeOwn({ unit, disk, sequence }: ScsiPath, signal: AbortSignal
 }
 
 async function each<T>(items: readonly T[], act: (item: T) => Promise<void>): Promise<void> {
-  await Promise.all(items.map(act))
+  await all(items.map(act))
+}
+
+/** Waits for all of them, and fails with the first failure when none is under way any more. */
+async function all(promises: readonly Promise<void>[]): Promise<void> {
+  const outcomes = await Promise.allSettled(promises)
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
 }
