@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { watch } from 'node:fs'
 import { constants } from 'node:os'
 import { anyOf } from '../abort.ts'
-import { binding, failedWith, finish } from '../binding.ts'
+import { binding, finish, SystemError } from '../binding.ts'
 import type { FileOperation } from '../binding.ts'
 import { BrickError } from '../errors.ts'
 import { listDirectory, readFile } from '../files.ts'
@@ -108,30 +108,16 @@ export class NodeDatabase implements NodeRecords {
   }
 }
 
-/** Changes the database under open-iscsi's own lock. When that fails, `mend` is done before the lock is given back. */
+/**
+ * Changes the database under open-iscsi's own lock, which is taken, used and given back in one go. When the change
+ * fails, `mend` is done before the lock is given back.
+ */
 async function changeLocked(
   signal: AbortSignal,
   change: readonly FileOperation[],
   mend: readonly FileOperation[] = [],
 ): Promise<void> {
-  await takeLock(signal)
-  // From here on nothing may keep the lock from being given back: not even the caller's own impatience.
-  const unlock: FileOperation = { verb: 'unlink', path: heldLock, unless: [ENOENT] }
-  try {
-    await finish(binding().changeFiles(lane, [...change, unlock]), calm)
-  } catch (error) {
-    await finish(binding().changeFiles(lane, [...mend, unlock]), calm)
-    throw error
-  }
-}
-
-async function takeLock(signal: AbortSignal): Promise<void> {
-  const take: readonly FileOperation[] = [
-    { verb: 'makeDirectory', path: lockFolder, mode: 0o755, unless: [EEXIST] },
-    { verb: 'createFile', path: lockFile, content: '', mode: 0o600, unless: [EEXIST] },
-    { verb: 'link', from: lockFile, to: heldLock },
-  ]
-  if (await succeeds(take, signal)) return
+  if (await succeeds(change, mend, signal)) return
 
   const patience = anyOf(signal, AbortSignal.timeout(lockPatience))
   const watcher = watch(lockFolder)
@@ -140,7 +126,7 @@ async function takeLock(signal: AbortSignal): Promise<void> {
       // Listening before the try, so that no release is missed; after a successful one nobody cares how this ends.
       const changed = once(watcher, 'change', { signal: patience })
       changed.catch(() => undefined)
-      if (await succeeds(take, signal)) return
+      if (await succeeds(change, mend, signal)) return
       await changed
     }
   } catch (error) {
@@ -154,14 +140,36 @@ async function takeLock(signal: AbortSignal): Promise<void> {
   }
 }
 
-/** False when somebody else has the lock. An abort cannot leave it taken: whoever gives up waits for the outcome. */
-async function succeeds(take: readonly FileOperation[], signal: AbortSignal): Promise<boolean> {
+/** False when somebody else has the lock. Whoever gives up waits for the outcome: an abort cannot leave the lock taken. */
+async function succeeds(
+  change: readonly FileOperation[],
+  mend: readonly FileOperation[],
+  signal: AbortSignal,
+): Promise<boolean> {
   signal.throwIfAborted()
+  const lock: FileOperation = { verb: 'link', from: lockFile, to: heldLock }
+  const unlock: FileOperation = { verb: 'unlink', path: heldLock, unless: [ENOENT] }
   try {
-    await finish(binding().changeFiles(lane, take), calm)
+    await carryOut([lock, ...change, unlock])
     return true
   } catch (error) {
-    if (failedWith(error, 'EEXIST')) return false
-    throw error
+    const locked = !(error instanceof SystemError && error.syscall === 'link')
+    if (locked) {
+      await carryOut([...mend, unlock])
+      throw error
+    }
+    if (error.code === 'EEXIST') return false
+    if (error.code !== 'ENOENT') throw error
   }
+  // Nobody has used the database since the host was started.
+  await carryOut([
+    { verb: 'makeDirectory', path: lockFolder, mode: 0o755, unless: [EEXIST] },
+    { verb: 'createFile', path: lockFile, content: '', mode: 0o600, unless: [EEXIST] },
+  ])
+  return succeeds(change, mend, signal)
+}
+
+/** Nothing may keep the lock from being given back: not even the caller's own impatience. */
+async function carryOut(operations: readonly FileOperation[]): Promise<void> {
+  await finish(binding().changeFiles(lane, operations), calm)
 }

@@ -136,13 +136,13 @@ describe('the database', () => {
     await assert.rejects(waiting, (error) => error === reason)
     unlinkSync(heldLock)
 
-    // The abort comes when the kernel has already made the link, and nobody has heard of it yet.
+    // The abort comes when the record is already there, and nobody has heard of it yet.
     const late = new AbortController()
     const changeFiles = binding().changeFiles.bind(binding())
     t.mock.method(binding(), 'changeFiles', (...parameters: Parameters<typeof changeFiles>) => {
       const job = changeFiles(...parameters)
       if (parameters[1].some(({ verb }) => verb === 'link')) {
-        while (!existsSync(heldLock));
+        while (!existsSync(file));
         late.abort(reason)
       }
       return job
