@@ -23,7 +23,12 @@ let clean: Snapshot
 before(async () => {
   iscsid = await startIscsid()
   const chap = { username: 'host', password: OUR_SECRET, usernameIn: 'target', passwordIn: THEIR_SECRET }
-  target = iscsiTarget({ iqn: IQN, portals: ['127.0.0.1:3260'], luns: { 0: { megabytes: 16 } }, chap })
+  target = iscsiTarget({
+    iqn: IQN,
+    portals: ['127.0.0.1:3260'],
+    luns: { 0: { megabytes: 16 }, 1: { megabytes: 16 } },
+    chap,
+  })
   await connector.disconnectVolume(oneWay, await connector.connectVolume(oneWay))
   await settled()
   clean = snapshot()
@@ -50,6 +55,14 @@ describe('a target with CHAP', () => {
       }
     })
   }
+
+  it('is not asked again for another volume in the same session', async () => {
+    const neighbour = { ...open, target_lun: 1 }
+    const info = await connector.connectVolume(oneWay)
+    const other = await connector.connectVolume(neighbour)
+    await connector.disconnectVolume(oneWay, info)
+    await connector.disconnectVolume(neighbour, other)
+  })
 
   const wrong = {
     'a wrong password': { ...oneWay, auth_password: 'not-what-the-host-says' },

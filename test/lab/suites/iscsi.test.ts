@@ -1,7 +1,7 @@
 /** iSCSI over one path, through the public API, against LIO. */
 import assert from 'node:assert/strict'
 import { randomBytes, randomUUID } from 'node:crypto'
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { Socket } from 'node:net'
 import { after, afterEach, before, describe, it } from 'node:test'
@@ -280,6 +280,20 @@ describe('a detach', () => {
     target.unmap(11)
     await connector.disconnectVolume(neighbour, info)
     target.map(11, { megabytes: 32, serial })
+  })
+
+  it('takes the disks in every session to the portal, and the sessions', async () => {
+    const info = await connector.connectVolume(volume)
+    const [session = ''] = sessions().split('\n')
+    run('iscsiadm', '--mode', 'session', '--sid', session.replace('session', ''), '--op', 'new')
+    for (const name of sessions().split('\n')) {
+      const [, host = ''] = /\/host(\d+)\//.exec(realpathSync(`/sys/class/iscsi_session/${name}`)) ?? []
+      writeFileSync(`/sys/class/scsi_host/host${host}/scan`, '0 0 0')
+    }
+    await settled()
+    assert.equal((await connector.getVolumePaths(volume)).length, 2)
+    await connector.disconnectVolume(volume, info)
+    assert.equal(sessions(), '')
   })
 
   it('of another volume than the one that was attached is refused', async () => {

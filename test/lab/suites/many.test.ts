@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { after, before, it } from 'node:test'
 import { ISCSIConnector } from 'hostbrick'
-import type { DeviceInfo } from 'hostbrick'
 import { startIscsid, startMultipathd, type Daemon } from '../daemons.ts'
 import { readDevice, writeDevice } from '../device.ts'
 import { assertNothingLeft, settled, snapshot, type Snapshot } from '../residue.ts'
@@ -56,14 +55,14 @@ async function attachAndDetach(connector: ISCSIConnector, portals: number): Prom
   assert.equal(new Set(infos.map(({ scsi_wwn }) => scsi_wwn)).size, COUNT)
   for (const { path, scsi_wwn } of infos) writeDevice(path, Buffer.from(scsi_wwn.padEnd(512)))
 
-  const detach = (info: DeviceInfo, lun: number): Promise<void> =>
-    connector.disconnectVolume(volumeOf(lun, portals), info, { timeout })
+  const detach = (lun: number): Promise<void> =>
+    connector.disconnectVolume(volumeOf(lun, portals), infos[lun], { timeout })
   const some = performance.now()
-  await Promise.all(infos.map((info, lun) => (lun % 2 === 0 ? detach(info, lun) : undefined)))
+  await Promise.all(luns.filter((lun) => lun % 2 === 0).map(detach))
   for (const [lun, { path, scsi_wwn }] of infos.entries()) {
     if (lun % 2 === 1) assert.equal(readDevice(path, 512).toString().trim(), scsi_wwn)
   }
-  await Promise.all(infos.map((info, lun) => (lun % 2 === 1 ? detach(info, lun) : undefined)))
+  await Promise.all(luns.filter((lun) => lun % 2 === 1).map(detach))
   const milliseconds = [attached - start, performance.now() - some].map((duration) => duration.toFixed(0))
   console.log(`${COUNT} volumes over ${portals} paths: attached in ${milliseconds.join(' ms, detached in ')} ms`)
   await assertNothingLeft(clean)

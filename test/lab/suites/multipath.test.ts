@@ -137,6 +137,10 @@ describe('an attach over several portals', () => {
     assert.equal((error.details['failures'] as unknown[]).length, 2)
   })
 
+  it('fails when every portal logs in and none shows the unit', async () => {
+    await rejects('LUN_NOT_MAPPED', connector.connectVolume({ ...volume, target_luns: [1, 1] }))
+  })
+
   it('refuses paths to different volumes', async () => {
     const mixed = { ...volume, target_luns: [0, 11] }
     await rejects('IDENTITY_MISMATCH', connector.connectVolume(mixed, { ready: 'all' }))
