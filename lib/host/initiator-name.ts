@@ -6,7 +6,12 @@ const path = '/etc/iscsi/initiatorname.iscsi'
 /** This host's iSCSI name. @throws BrickError NOT_SUPPORTED when it has none */
 export async function initiatorName(signal: AbortSignal): Promise<string> {
   const text = await readFile('files', path, signal)
-  const name = /^\s*InitiatorName\s*=\s*(\S+)/m.exec(text?.toString() ?? '')?.[1]
+  const name = parseInitiatorName(text?.toString() ?? '')
   if (name !== undefined) return name
   throw new BrickError('NOT_SUPPORTED', `this host has no iSCSI initiator name in ${path}`, { details: { path } })
+}
+
+/** What open-iscsi's file says; undefined when it names none. */
+export function parseInitiatorName(text: string): string | undefined {
+  return /^[^\S\n]*InitiatorName[^\S\n]*=[^\S\n]*(\S+)/m.exec(text)?.[1]
 }

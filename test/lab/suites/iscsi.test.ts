@@ -137,6 +137,30 @@ describe('a volume', () => {
   })
 })
 
+it('a volume is not mistaken for one whose names go on where its own end', async () => {
+  const places = [
+    { portal: '127.0.0.1:3261', iqn: `${IQN}:1`, lun: 1 },
+    { portal: '127.0.0.11:3261', iqn: `${IQN}:10`, lun: 11 },
+  ] as const
+  const luns = { 1: { megabytes: 8 }, 11: { megabytes: 8 } }
+  const targets = places.map(({ portal, iqn }) => iscsiTarget({ iqn, portals: [portal], luns }))
+  const [short, long] = places.map(({ portal, iqn, lun }) => ({
+    target_portal: portal,
+    target_iqn: iqn,
+    target_lun: lun,
+  }))
+  const info = await connector.connectVolume(long)
+  assert.deepEqual(await connector.getVolumePaths(short), [])
+  await connector.disconnectVolume(short)
+  assert.equal(readDevice(info.path, 512).length, 512)
+  const other = await connector.connectVolume(short)
+  assert.notEqual(other.scsi_wwn, info.scsi_wwn)
+  await connector.disconnectVolume(long)
+  assert.equal(readDevice(other.path, 512).length, 512)
+  await connector.disconnectVolume(short)
+  for (const each of targets) each.remove()
+})
+
 describe('what cannot be attached', () => {
   it('is a volume behind a closed port', async () => {
     await rejects('PORTAL_UNREACHABLE', connector.connectVolume({ ...volume, target_portal: '127.0.0.1:3999' }))
