@@ -5,6 +5,7 @@
  * process several times dearer, relative to the rest, than it is on hardware, and os-brick starts many: on hardware
  * the ratios are smaller.
  */
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { arch, cpus, release } from 'node:os'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
@@ -44,6 +45,7 @@ await compareWithOsBrick({
 })
 await measureLatency()
 await watchEventLoop()
+await measureForeignRecords()
 const multipathd = await startMultipathd()
 const multipath = new ISCSIConnector({ useMultipath: true })
 await compareWithOsBrick({
@@ -147,6 +149,31 @@ async function measureLatency(): Promise<void> {
     `\nkernel's block uevent to resolved promise: p50 ${p50.toFixed(1)} ms, p99 ${percentile(latency, 0.99).toFixed(1)} ms`,
   )
   expect('event to promise p50 at most 10 ms', p50 <= 10)
+}
+
+/** Whether records of other targets make an attach slower: open-iscsi's own tools read them all. In turn, with and without. */
+async function measureForeignRecords(): Promise<void> {
+  const folders = Array.from({ length: 300 }, (_, number) => `/var/lib/iscsi/nodes/iqn.2026-11.lab:foreign-${number}`)
+  const times = { without: [] as number[], with: [] as number[] }
+  for (let round = 0; round <= 2 * rounds; round++) {
+    for (const kind of ['without', 'with'] as const) {
+      for (const folder of folders) {
+        if (kind === 'without') rmSync(folder, { recursive: true, force: true })
+        else {
+          mkdirSync(folder, { recursive: true })
+          writeFileSync(`${folder}/10.0.0.1,3260`, `node.name = ${folder}\n`)
+        }
+      }
+      const start = performance.now()
+      const info = await connector.connectVolume(volume)
+      if (round > 0) times[kind].push(performance.now() - start)
+      await connector.disconnectVolume(volume, info)
+    }
+  }
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
+  const [without, among] = [median(times.without), median(times.with)]
+  console.log(`\nattach without foreign node records ${without.toFixed(0)} ms, with 300 of them ${among.toFixed(0)} ms`)
+  expect('300 foreign node records cost at most 10 %', among <= 1.1 * without)
 }
 
 /** How long the event loop stands still while 100 inventories are taken and an attach waits for a portal that is gone. */
