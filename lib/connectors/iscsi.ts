@@ -7,7 +7,7 @@ import { findPlaced, findVolume, placesOf } from '../iscsi/attached.ts'
 import { bringPath, targetKey, volumeKey } from '../iscsi/path.ts'
 import type { IscsiPath } from '../iscsi/path.ts'
 import { formatPortal } from '../iscsi/portal.ts'
-import { keepGoing, rejoin, stopRejoining } from '../iscsi/rejoining.ts'
+import { seeToTheRest, stopRejoining } from '../iscsi/rejoining.ts'
 import { leave } from '../iscsi/session-control.ts'
 import { discoverTargets, namedTargets } from '../iscsi/targets.ts'
 import { lock } from '../lock.ts'
@@ -166,8 +166,7 @@ async function overAll(
       bringPath(volume, target, anyOf(giveUp, operation.share(0.5)), operation)
     const { ways, map, refusal } = await attachMultipath(targets, bring, { ready, enforce }, operation)
     settled = ways.settled
-    keepGoing(volume, stop)
-    void settled.then(() => rejoin(volume, ways, stop.signal))
+    void seeToTheRest(volume, ways, stop)
     const refusals = [failure, refusal].filter((error) => error !== undefined)
     return describe({ paths: ways.up, map, expected: targets.length, failed: ways.failed, refusals }, operation)
   } finally {

@@ -1,9 +1,12 @@
+import { orAborted } from '../abort.ts'
 import { binding, failedWith, finish } from '../binding.ts'
 import { heldExclusively } from '../block/disk.ts'
 import { BrickError } from '../errors.ts'
+import { inventory } from '../inventory/inventory.ts'
+import type { Disk } from '../scsi/unit.ts'
 import { Watch } from '../wait.ts'
 import { askMultipathd } from './daemon.ts'
-import { mapExists } from './map.ts'
+import { mapExists, mapsOf } from './map.ts'
 import type { MultipathMap, PartitionedMap } from './map.ts'
 import { parseMultipathStatus } from './map-status.ts'
 
@@ -45,12 +48,15 @@ export async function setQueueing(map: MultipathMap, queueing: boolean, signal: 
 }
 
 /** @throws BrickError DEVICE_IN_USE */
-export async function refuseMapInUse({ path, partitions }: PartitionedMap, signal: AbortSignal): Promise<void> {
+export async function refuseMapInUse(map: PartitionedMap, signal: AbortSignal): Promise<void> {
+  if (await isInUse(map, signal)) throw inUse(map.path)
+}
+
+async function isInUse({ path, partitions }: PartitionedMap, signal: AbortSignal): Promise<boolean> {
   // The maps of its partitions hold a map; they go with it, if nobody uses them.
   const nodes = partitions.length > 0 ? partitions.map((partition) => partition.path) : [path]
-  for (const node of nodes) {
-    if (await heldExclusively(node, signal)) throw inUse(node)
-  }
+  const held = await Promise.all(nodes.map((node) => heldExclusively(node, signal)))
+  return held.includes(true)
 }
 
 /**
@@ -65,6 +71,17 @@ export async function removeMap(map: PartitionedMap, signal: AbortSignal): Promi
     await removeNatively(map, map.name, signal)
   }
   await watch.until(async () => ((await mapExists(map, signal)) ? undefined : true), signal)
+}
+
+/** Removes the maps above a disk that is not their volume any more, without writing anything; those in use stay. */
+export async function discardMapsAbove({ name }: Disk, signal: AbortSignal): Promise<void> {
+  const host = await orAborted(inventory(), signal)
+  const disk = host.byName.get(name)
+  for (const map of disk ? mapsOf([disk], [], host) : []) {
+    if (await isInUse(map, signal)) continue
+    await setQueueing(map, false, signal)
+    await removeMap(map, signal)
+  }
 }
 
 /** Has the map removed as soon as nobody has it open any more. */

@@ -50,7 +50,7 @@ export interface DeviceInfo {
   readonly identity: IdentityInfo
   /** Bytes. */
   readonly size: number
-  /** Milliseconds per step of the attach. */
+  /** Milliseconds per step of the attach; what several paths do at the same time adds up. */
   readonly timings: Readonly<Record<string, number>>
 }
 

@@ -1,5 +1,6 @@
 import { deviceFacts, heldExclusively } from '../block/disk.ts'
 import { BrickError } from '../errors.ts'
+import { discardMapsAbove } from '../multipath/removal.ts'
 import type { Operation } from '../operation.ts'
 import type { Rollback } from '../rollback.ts'
 import { matchesWwn, sameUnit } from './identity.ts'
@@ -52,6 +53,7 @@ async function scanFor(unit: UnitAddress, operation: Operation, rollback: Rollba
 async function keepOrRemove(unit: UnitAddress, disk: Disk, signal: AbortSignal): Promise<KnownDisk | undefined> {
   const [noted, live] = await Promise.all([notedIdentity(unit, signal), liveIdentity(disk, signal)])
   if (live && sameUnit(noted, live)) return { disk, identity: live, facts: await deviceFacts(disk.path, signal) }
+  await discardMapsAbove(disk, signal)
   if (await heldExclusively(disk.path, signal)) throw replaced(disk, noted, live)
   await remove(unit, signal, { offline: true })
   return undefined

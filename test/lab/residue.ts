@@ -47,8 +47,8 @@ export async function assertNothingLeft(before: Snapshot): Promise<void> {
 }
 
 /** Links in /dev/disk come and go with udev's rules: waits until udev has dealt with all that happened so far. */
-export async function settled(): Promise<void> {
-  await promisify(execFile)('udevadm', ['settle', '--timeout=30'])
+export async function settled(seconds = 30): Promise<void> {
+  await promisify(execFile)('udevadm', ['settle', `--timeout=${seconds}`])
 }
 
 function entries(directory: string): string[] {

@@ -160,6 +160,30 @@ describe('an attach over several portals', () => {
   })
 })
 
+describe('a leftover map at the place of a new volume', () => {
+  const place = { ...volume, target_luns: [11, 11] }
+
+  it('is replaced by the new one', async () => {
+    const old = await connector.connectVolume(place, { ready: 'all' })
+    target.swap(11, { megabytes: 16 })
+    const fresh = await connector.connectVolume(place, { ready: 'all' })
+    assert.notEqual(fresh.scsi_wwn, old.scsi_wwn)
+    assert.equal(fresh.size, 16 * MEBIBYTE)
+    assert.equal(pathsInMap(fresh).length, 2)
+    await connector.disconnectVolume(place, fresh)
+  })
+
+  it('is left alone while somebody uses it', async () => {
+    const old = await connector.connectVolume(place, { ready: 'all' })
+    run('dmsetup', 'create', 'lab-user', '--table', `0 2048 linear ${old.path} 0`)
+    target.swap(11, { megabytes: 32 })
+    await rejects('IDENTITY_MISMATCH', connector.connectVolume(place))
+    assert.equal(pathsInMap(old).length, 2)
+    run('dmsetup', 'remove', 'lab-user')
+    await connector.disconnectVolume(place, old)
+  })
+})
+
 describe('without a multipathd that makes maps', () => {
   it('an attach fails if a map is a must, and is single otherwise', async () => {
     await multipathd.stop()
