@@ -9,11 +9,11 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "core/file_descriptor.h"
 #include "core/system_error.h"
-#include "sysfs/attribute.h"
 
 namespace hostbrick {
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "core/system_error.h"
 
@@ -30,9 +31,13 @@ std::vector<MapTarget> parse_map_targets(std::span<const std::uint8_t> answer, s
     dm_target_spec spec{};
     std::memcpy(&spec, answer.data() + offset, sizeof spec);
     const auto* type = reinterpret_cast<const std::uint8_t*>(&spec.target_type[0]);
-    targets.push_back({text_in({type, sizeof spec.target_type}), text_in(answer.subspan(offset + sizeof spec))});
-    // From the beginning of the first, not from this one.
+    auto parameters = text_in(answer.subspan(offset + sizeof spec));
+    const auto end = offset + sizeof spec + parameters.size() + 1;
+    targets.push_back({text_in({type, sizeof spec.target_type}), std::move(parameters)});
+    if (index + 1 == count) break;
+    // From the beginning of the first, not from this one, and never back: a wrong count comes to an end as well.
     offset = spec.next;
+    if (offset < end) throw malformed();
   }
   return targets;
 }
