@@ -20,8 +20,8 @@ namespace hostbrick {
 namespace {
 
 constexpr const char* control = "/dev/mapper/control";
-constexpr std::size_t first_answer = 16 * 1024;
-constexpr std::size_t longest_answer = 4 * 1024 * 1024;
+constexpr std::size_t first_answer = 16'384;
+constexpr std::size_t longest_answer = first_answer * 256;
 
 /** A request: the header, and room for what goes with it either way. */
 class Request {

@@ -13,10 +13,10 @@ namespace hostbrick {
 
 namespace {
 
-SystemError malformed() { return SystemError(EBADMSG, "DM_TABLE_STATUS"); }
+SystemError malformed() { return {EBADMSG, "DM_TABLE_STATUS"}; }
 
 std::string text_in(std::span<const std::uint8_t> bytes) {
-  const auto end = std::find(bytes.begin(), bytes.end(), std::uint8_t{0});
+  const auto end = std::ranges::find(bytes, std::uint8_t{0});
   if (end == bytes.end()) throw malformed();
   return {bytes.begin(), end};
 }
