@@ -97,9 +97,15 @@ TEST_SUITE("a connection to a path") {
     CHECK(refusal(folder / "socket").path() == folder / "socket");
   }
 
-  TEST_CASE("takes a path of as many bytes as an address has, and none that is longer") {
-    CHECK(refusal("/" + std::string(106, 'x')).error() == ENOENT);
-    CHECK(refusal("/" + std::string(107, 'x')).error() == ENAMETOOLONG);
+  TEST_CASE("takes an address of as many bytes as there is room for, and none that is longer") {
+    CHECK(refusal("/" + std::string(107, 'x')).error() == ENOENT);
+    CHECK(refusal("/" + std::string(108, 'x')).error() == ENAMETOOLONG);
+    // The NUL before an abstract name counts.
+    const auto error_of = [](std::size_t size) {
+      return failure_of([size] { (void)hostbrick::connect_abstract(std::string(size, 'x')); }).error();
+    };
+    CHECK(error_of(107) == ECONNREFUSED);
+    CHECK(error_of(108) == ENAMETOOLONG);
   }
 
   TEST_CASE("is not made to another user's socket, even if the path was root's") {
