@@ -49,7 +49,8 @@ before(async () => {
   }
   await until('there is a map of both paths', () => {
     device = readdirSync('/sys/class/block').find((other) => other.startsWith('dm-')) ?? ''
-    return device !== '' && readdirSync(`/sys/class/block/${device}/slaves`).length === PORTALS.length
+    const slaves = `/sys/class/block/${device}/slaves`
+    return device !== '' && existsSync(slaves) && readdirSync(slaves).length === PORTALS.length
   })
   await settled()
   name = attribute(`${device}/dm/name`)
@@ -103,7 +104,8 @@ describe('the state of a map', () => {
     }
   })
 
-  it('says that it is suspended, until it is resumed', async () => {
+  it('says that it is suspended, until it is resumed', async (test) => {
+    test.after(() => run('dmsetup', 'resume', name))
     run('dmsetup', 'suspend', '--noflush', name)
     assert.equal((await stateOf(name)).suspended, true)
     await assert.rejects(message('fail_if_no_path'), { name: 'SystemError', code: 'EBUSY', path: name })
@@ -112,7 +114,8 @@ describe('the state of a map', () => {
     assert.equal(attribute(`${device}/dm/suspended`), '0')
   })
 
-  it('does not say that requests wait while it is suspended with a flush', async () => {
+  it('does not say that requests wait while it is suspended with a flush', async (test) => {
+    test.after(() => run('dmsetup', 'resume', name))
     await message('queue_if_no_path')
     run('dmsetup', 'suspend', name)
     assert.equal(parseMultipathStatus(await stateOf(name)).queueing, false)
