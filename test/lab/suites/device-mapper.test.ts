@@ -88,39 +88,64 @@ describe('the state of a map', () => {
     assert.equal(await askMultipathd(`reinstate path ${disk}`, timely()), 'ok')
     assert.deepEqual(await path(devno), { devno, active: true, failures: before.failures + 1 })
   })
+})
 
-  it('is told also while no path works and requests wait', async () => {
-    await message('queue_if_no_path')
-    for (const { devno } of paths) await message(`fail_path ${devno}`)
-    const { queueing, paths: found } = parseMultipathStatus(await stateOf(name))
-    for (const { devno } of paths) await message(`reinstate_path ${devno}`)
-    assert.deepEqual([queueing, found.map(({ active }) => active)], [true, [false, false]])
+describe('a plain map', () => {
+  afterEach(() => {
+    if (existsSync(`/dev/mapper/${PLAIN}`)) run('dmsetup', 'remove', '--retry', PLAIN)
   })
 
-  it('says whether requests wait when no path works', async () => {
-    for (const queueing of [false, true, false]) {
-      await message(queueing ? 'queue_if_no_path' : 'fail_if_no_path')
-      assert.equal(parseMultipathStatus(await stateOf(name)).queueing, queueing)
+  it('of very many targets is told whole', async () => {
+    const count = 5000
+    make(Array.from({ length: count }, (_, sector) => `${sector} 1 ${sector % 2 ? 'error' : 'zero'}`))
+    const { table, status } = await stateOf(PLAIN)
+    for (const targets of [table, status]) {
+      assert.equal(targets.length, count)
+      assert.equal(
+        targets.every(({ type }, sector) => type === (sector % 2 ? 'error' : 'zero')),
+        true,
+        'in order',
+      )
     }
   })
 
-  it('says that it is suspended, until it is resumed', async (test) => {
-    test.after(() => run('dmsetup', 'resume', name))
-    run('dmsetup', 'suspend', '--noflush', name)
-    assert.equal((await stateOf(name)).suspended, true)
-    await assert.rejects(message('fail_if_no_path'), { name: 'SystemError', code: 'EBUSY', path: name })
-    await finish(binding().resumeMap(lane(name), name), timely())
-    assert.equal((await stateOf(name)).suspended, false)
-    assert.equal(attribute(`${device}/dm/suspended`), '0')
+  it('has a table like any other, but is no multipath map', async () => {
+    make([`0 64 linear /dev/mapper/${name} 128`])
+    const state = await stateOf(PLAIN)
+    assert.deepEqual(state.table, [{ type: 'linear', parameters: `${attribute(`${device}/dev`)} 128` }])
+    assert.throws(() => parseMultipathStatus(state), { name: 'BrickError', code: 'SYSTEM' })
   })
 
-  it('does not say that requests wait while it is suspended with a flush', async (test) => {
-    test.after(() => run('dmsetup', 'resume', name))
-    await message('queue_if_no_path')
-    run('dmsetup', 'suspend', name)
-    assert.equal(parseMultipathStatus(await stateOf(name)).queueing, false)
-    await finish(binding().resumeMap(lane(name), name), timely())
-    assert.equal(parseMultipathStatus(await stateOf(name)).queueing, true)
+  it('without a table has no targets', async () => {
+    run('dmsetup', 'create', PLAIN, '--notable')
+    assert.deepEqual(await stateOf(PLAIN), { uuid: '', suspended: false, table: [], status: [] })
+    await remove(PLAIN)
+  })
+
+  it('is removed when nobody has it open', async () => {
+    make(['0 64 zero'])
+    const file = openSync(`/dev/mapper/${PLAIN}`, 'r')
+    try {
+      await assert.rejects(remove(PLAIN), { name: 'SystemError', code: 'EBUSY', path: PLAIN })
+    } finally {
+      closeSync(file)
+    }
+    await remove(PLAIN)
+    await assert.rejects(remove(PLAIN), { code: 'ENXIO' })
+    await assert.rejects(stateOf(PLAIN), { code: 'ENXIO' })
+  })
+
+  it('is removed as soon as nobody has it open any more', async () => {
+    make(['0 64 zero'])
+    const file = openSync(`/dev/mapper/${PLAIN}`, 'r')
+    try {
+      await remove(PLAIN, true)
+      assert.equal((await stateOf(PLAIN)).table.length, 1)
+    } finally {
+      closeSync(file)
+    }
+    await until('the map is gone', () => !existsSync(`/dev/mapper/${PLAIN}`))
+    await assert.rejects(stateOf(PLAIN), { code: 'ENXIO' })
   })
 })
 
@@ -188,72 +213,62 @@ describe('multipathd', () => {
     assert.match((await askMultipathd('show daemon', timely())) ?? '', new RegExp(`^pid ${multipathd.pid} `))
     assert.equal(clients, 1)
   })
-})
 
-describe('a plain map', () => {
-  afterEach(() => {
-    if (existsSync(`/dev/mapper/${PLAIN}`)) run('dmsetup', 'remove', '--retry', PLAIN)
-  })
-
-  it('of very many targets is told whole', async () => {
-    const count = 5000
-    make(Array.from({ length: count }, (_, sector) => `${sector} 1 ${sector % 2 ? 'error' : 'zero'}`))
-    const { table, status } = await stateOf(PLAIN)
-    for (const targets of [table, status]) {
-      assert.equal(targets.length, count)
-      assert.equal(
-        targets.every(({ type }, sector) => type === (sector % 2 ? 'error' : 'zero')),
-        true,
-        'in order',
-      )
-    }
-  })
-
-  it('has a table like any other, but is no multipath map', async () => {
-    make([`0 64 linear /dev/mapper/${name} 128`])
-    const state = await stateOf(PLAIN)
-    assert.deepEqual(state.table, [{ type: 'linear', parameters: `${attribute(`${device}/dev`)} 128` }])
-    assert.throws(() => parseMultipathStatus(state), { name: 'BrickError', code: 'SYSTEM' })
-  })
-
-  it('without a table has no targets', async () => {
-    run('dmsetup', 'create', PLAIN, '--notable')
-    assert.deepEqual(await stateOf(PLAIN), { uuid: '', suspended: false, table: [], status: [] })
-    await remove(PLAIN)
-  })
-
-  it('is removed when nobody has it open', async () => {
-    make(['0 64 zero'])
-    const file = openSync(`/dev/mapper/${PLAIN}`, 'r')
-    try {
-      await assert.rejects(remove(PLAIN), { name: 'SystemError', code: 'EBUSY', path: PLAIN })
-    } finally {
-      closeSync(file)
-    }
-    await remove(PLAIN)
-    await assert.rejects(remove(PLAIN), { code: 'ENXIO' })
-    await assert.rejects(stateOf(PLAIN), { code: 'ENXIO' })
-  })
-
-  it('is removed as soon as nobody has it open any more', async () => {
-    make(['0 64 zero'])
-    const file = openSync(`/dev/mapper/${PLAIN}`, 'r')
-    try {
-      await remove(PLAIN, true)
-      assert.equal((await stateOf(PLAIN)).table.length, 1)
-    } finally {
-      closeSync(file)
-    }
-    await until('the map is gone', () => !existsSync(`/dev/mapper/${PLAIN}`))
-    await assert.rejects(stateOf(PLAIN), { code: 'ENXIO' })
-  })
-})
-
-describe('at the end', () => {
-  it('a map that is open stays, and one that is not goes', async () => {
+  it('does not remove a map that is open', async () => {
     const file = openSync(`/dev/${device}`, 'r')
     try {
       await assert.rejects(askMultipathd(`del map ${name}`, timely()), { code: 'DEVICE_IN_USE' })
+    } finally {
+      closeSync(file)
+    }
+  })
+
+  it('does not answer when it has ended', async () => {
+    await multipathd.stop()
+    assert.equal(await askMultipathd('show status', timely()), undefined)
+  })
+})
+
+/** It would say again, at each event of a path, whether the map is to queue. */
+describe('a multipath map that no multipathd looks after', () => {
+  it('is told also while no path works and requests wait', async () => {
+    await message('queue_if_no_path')
+    for (const { devno } of paths) await message(`fail_path ${devno}`)
+    const { queueing, paths: found } = parseMultipathStatus(await stateOf(name))
+    for (const { devno } of paths) await message(`reinstate_path ${devno}`)
+    assert.deepEqual([queueing, found.map(({ active }) => active)], [true, [false, false]])
+  })
+
+  it('says whether requests wait when no path works', async () => {
+    for (const queueing of [false, true, false]) {
+      await message(queueing ? 'queue_if_no_path' : 'fail_if_no_path')
+      assert.equal(parseMultipathStatus(await stateOf(name)).queueing, queueing)
+    }
+  })
+
+  it('says that it is suspended, until it is resumed', async (test) => {
+    test.after(() => run('dmsetup', 'resume', name))
+    run('dmsetup', 'suspend', '--noflush', name)
+    assert.equal((await stateOf(name)).suspended, true)
+    await assert.rejects(message('fail_if_no_path'), { name: 'SystemError', code: 'EBUSY', path: name })
+    await finish(binding().resumeMap(lane(name), name), timely())
+    assert.equal((await stateOf(name)).suspended, false)
+    assert.equal(attribute(`${device}/dm/suspended`), '0')
+  })
+
+  it('does not say that requests wait while it is suspended with a flush', async (test) => {
+    test.after(() => run('dmsetup', 'resume', name))
+    await message('queue_if_no_path')
+    run('dmsetup', 'suspend', name)
+    assert.equal(parseMultipathStatus(await stateOf(name)).queueing, false)
+    await finish(binding().resumeMap(lane(name), name), timely())
+    assert.equal(parseMultipathStatus(await stateOf(name)).queueing, true)
+  })
+
+  it('is removed when nobody has it open', async () => {
+    await settled() // udev looks into a map that was resumed
+    const file = openSync(`/dev/${device}`, 'r')
+    try {
       await assert.rejects(remove(name), { code: 'EBUSY' })
     } finally {
       closeSync(file)
@@ -262,15 +277,10 @@ describe('at the end', () => {
     await remove(name)
     await assert.rejects(stateOf(name), { code: 'ENXIO' })
   })
+})
 
-  it('multipathd does not answer when it has ended', async () => {
-    await multipathd.stop()
-    assert.equal(await askMultipathd('show status', timely()), undefined)
-  })
-
-  it('no call of ours is left in the kernel', () => {
-    assert.equal(binding().laneStatistics().parked, 0)
-  })
+it('no call of ours is left in the kernel', () => {
+  assert.equal(binding().laneStatistics().parked, 0)
 })
 
 function lane(map: string): string {
