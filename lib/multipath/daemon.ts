@@ -2,6 +2,7 @@ import { Socket } from 'node:net'
 import { endianness } from 'node:os'
 import { binding, failedWith, finish } from '../binding.ts'
 import { BrickError } from '../errors.ts'
+import type { ErrorCode } from '../errors.ts'
 
 /** From multipath-tools 0.12 on. */
 const socketPath = '/run/multipathd.socket'
@@ -16,7 +17,8 @@ const lengthSize = 8
  * Gives multipathd one command (multipathd(8)) and returns what it says, without the newline at its end; undefined when
  * no multipathd is running.
  *
- * @throws BrickError DEVICE_IN_USE, DEVICE_NOT_FOUND, PERMISSION_DENIED, or TOOL_FAILED when the answer is a failure
+ * @throws BrickError DEVICE_IN_USE, DEVICE_NOT_FOUND, PERMISSION_DENIED, TIMEOUT when it is busy with something else, or
+ *   TOOL_FAILED when the answer is another failure or none
  */
 export async function askMultipathd(command: string, signal: AbortSignal): Promise<string | undefined> {
   const descriptor = await connect(signal)
@@ -45,13 +47,17 @@ async function connect(signal: AbortSignal): Promise<number | undefined> {
 }
 
 async function receive(socket: Socket): Promise<string> {
-  let received = Buffer.alloc(0)
-  for await (const chunk of socket) {
-    received = Buffer.concat([received, chunk as Buffer])
-    const text = unframe(received)
-    if (text !== undefined) return text
+  const chunks: Buffer[] = []
+  let [received, needed] = [0, lengthSize]
+  for await (const chunk of socket as AsyncIterable<Buffer>) {
+    chunks.push(chunk)
+    received += chunk.length
+    if (received < needed) continue
+    const bytes = Buffer.concat(chunks)
+    needed = frameSize(bytes)
+    if (received >= needed) return unframe(bytes)
   }
-  throw new Error('it closed the connection without an answer')
+  throw new Error(`it closed the connection after ${received} bytes of an answer`)
 }
 
 /** The text with its NUL, and before it their length as a native size_t. */
@@ -63,32 +69,45 @@ export function frame(text: string): Buffer {
   return Buffer.concat([length, body])
 }
 
-/** The text of a frame; undefined while some of it is still to come. Throws when it is too long to be one. */
-export function unframe(received: Buffer): string | undefined {
-  if (received.length < lengthSize) return undefined
-  const length = Number(endianness() === 'LE' ? received.readBigUInt64LE() : received.readBigUInt64BE())
-  if (length > longestAnswer) throw new RangeError(`an answer of ${length} bytes`)
-  if (received.length < lengthSize + length) return undefined
-  return received
-    .subarray(lengthSize, lengthSize + length)
-    .toString()
-    .replace(/\n?\0?$/, '')
+/** How many bytes the frame has that begins with these, which are eight at least. Throws when it can be none. */
+export function frameSize(start: Buffer): number {
+  const length = endianness() === 'LE' ? start.readBigUInt64LE() : start.readBigUInt64BE()
+  if (length < 1n || length > longestAnswer) throw new RangeError(`an answer of ${length} bytes`)
+  return lengthSize + Number(length)
+}
+
+/** The text of a whole frame, without the newline at its end. Throws when it is none. */
+export function unframe(bytes: Buffer): string {
+  const text = bytes.toString('utf8', lengthSize)
+  if (bytes.length !== frameSize(bytes) || text.indexOf('\0') !== text.length - 1) {
+    throw new Error('an answer that does not end where it should')
+  }
+  return text.slice(0, -1).replace(/\n$/, '')
 }
 
 /**
- * The answer, if it is not a failure: those are texts like any other, and begin with "fail" or "timeout" (multipathd's
- * default_reply in uxlsnr.c, which up to 0.9 gives no reason).
+ * The answer, if it is not a failure: those are texts like any other. They have a line for themselves, or are a list of
+ * all commands when this one was not understood (default_reply in multipathd/uxlsnr.c; some releases give no reason, and
+ * some the list alone).
  */
 export function verdict(command: string, answer: string): string {
-  if (!/^(?:fail|timeout|permission deny)/.test(answer)) return answer
-  throw failure(command, answer)
+  const failed = /^(?:fail|timeout|permission deny[^\n]*)(?:\n|$)/.test(answer) || commandList.test(answer)
+  if (!failed) return answer
+  throw failure(command, answer.replace(commandList, ''))
 }
 
+/** What do_genhelp in multipathd/cli.c adds to a complaint. */
+const commandList = /^multipath-tools v[^\n]*\nCLI commands reference:[^]*/m
+
 function failure(command: string, answer: string): BrickError {
-  const message = `multipathd, '${command}': ${answer.replaceAll('\n', ': ')}`
-  const details = { command, answer }
-  if (answer.includes('in use')) return new BrickError('DEVICE_IN_USE', message, { details })
-  if (answer.includes('not found')) return new BrickError('DEVICE_NOT_FOUND', message, { details })
-  if (answer.includes('permission deny')) return new BrickError('PERMISSION_DENIED', message, { details })
-  return new BrickError('TOOL_FAILED', message, { details })
+  const words = answer.trim().replaceAll('\n', ': ')
+  return new BrickError(codeOf(answer), `multipathd, '${command}': ${words}`, { details: { command, answer } })
+}
+
+function codeOf(answer: string): ErrorCode {
+  if (/^map or partition in use$/m.test(answer)) return 'DEVICE_IN_USE'
+  if (/^device not found$/m.test(answer)) return 'DEVICE_NOT_FOUND'
+  if (/^permission deny/m.test(answer)) return 'PERMISSION_DENIED'
+  if (/^timeout$/m.test(answer)) return 'TIMEOUT'
+  return 'TOOL_FAILED'
 }

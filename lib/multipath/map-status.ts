@@ -23,69 +23,86 @@ export interface MapPath {
  * @throws BrickError SYSTEM when they are no such texts
  */
 export function parseMultipathStatus({ table, status }: MapState): MultipathStatus {
-  return { queueing: features(table).includes('queue_if_no_path'), paths: paths(status) }
-}
-
-/** The table begins with the features: their number, then each word of them. */
-function features(table: readonly MapTarget[]): string[] {
-  const words = new Words(table)
-  return words.take(words.count())
+  const { features } = walk(table, /^[a-z-]+$/, (devno) => devno)
+  const { paths } = walk(status, /^[DAE]$/, (devno, words) => {
+    const active = words.next(/^[AF]$/) === 'A'
+    return { devno, active, failures: words.count() }
+  })
+  return { queueing: features.includes('queue_if_no_path'), paths }
 }
 
 /**
- * The status: two numbers that stand for the features, none for the hardware handler, then the path groups, each with its
- * state, its selector's arguments, and its paths with theirs.
+ * Table and status have the same order: the features, the hardware handler, and the path groups, each with its paths.
+ *
+ * @param group what a group begins with: in the table the path selector's name, in the status the group's state
+ * @param readPath reads what follows a path's number before its selector's arguments
  */
-function paths(status: readonly MapTarget[]): MapPath[] {
-  const words = new Words(status)
-  words.take(words.count()) // features
-  words.take(words.count()) // hardware handler
+function walk<Path>(
+  targets: readonly MapTarget[],
+  group: RegExp,
+  readPath: (devno: string, words: Words) => Path,
+): { features: string[]; paths: Path[] } {
+  const words = new Words(targets)
+  const features = words.list()
+  words.list() // the hardware handler and its arguments
   const groups = words.count()
-  words.take(1) // the group to use next
-  const found: MapPath[] = []
-  for (let group = 0; group < groups; group++) {
-    words.take(1) // the group's state
-    words.take(words.count()) // its selector's status
-    const [count, argumentsPerPath] = [words.count(), words.count()]
+  words.count() // the group to use next
+  const paths: Path[] = []
+  for (let index = 0; index < groups; index++) {
+    words.next(group)
+    words.list() // the selector's arguments
+    const [count, perPath] = [words.count(), words.count()]
     for (let path = 0; path < count; path++) {
-      const [devno = '', state, failures] = words.take(3)
-      if (!/^\d+:\d+$/.test(devno) || (state !== 'A' && state !== 'F')) throw words.malformed()
-      found.push({ devno, active: state === 'A', failures: Number(failures) })
-      words.take(argumentsPerPath)
+      paths.push(readPath(words.next(/^\d+:\d+$/), words))
+      words.take(perPath)
     }
   }
-  return found
+  words.end()
+  return { features, paths }
 }
 
+/** The text of the one target that a multipath map has, word by word. */
 class Words {
   readonly #text: string
-  readonly #words: string[]
-  #next = 0
+  readonly #words: readonly string[]
+  #read = 0
 
-  /** Of the one target that a multipath map has. */
-  constructor(targets: readonly MapTarget[]) {
-    const [target, ...others] = targets
+  constructor([target, ...others]: readonly MapTarget[]) {
     this.#text = target?.parameters ?? ''
     this.#words = this.#text.split(' ').filter((word) => word !== '')
-    if (target?.type !== 'multipath' || others.length > 0) throw this.malformed()
+    if (target?.type !== 'multipath' || others.length > 0) throw this.#malformed('the one multipath target')
+  }
+
+  next(pattern: RegExp): string {
+    const word = this.#words[this.#read]
+    if (word === undefined || !pattern.test(word)) throw this.#malformed(`${pattern}`)
+    this.#read++
+    return word
+  }
+
+  /** An unsigned 32-bit number, as the kernel prints them. */
+  count(): number {
+    return Number(this.next(/^\d{1,10}$/))
+  }
+
+  /** Words, and before them their number. */
+  list(): string[] {
+    return this.take(this.count())
   }
 
   take(count: number): string[] {
-    const taken = this.#words.slice(this.#next, this.#next + count)
-    if (taken.length < count) throw this.malformed()
-    this.#next += count
+    const taken = this.#words.slice(this.#read, this.#read + count)
+    if (taken.length < count) throw this.#malformed(`${count} words`)
+    this.#read += count
     return taken
   }
 
-  count(): number {
-    const [word = ''] = this.take(1)
-    if (!/^\d{1,6}$/.test(word)) throw this.malformed()
-    return Number(word)
+  end(): void {
+    if (this.#read < this.#words.length) throw this.#malformed('the end')
   }
 
-  malformed(): BrickError {
-    return new BrickError('SYSTEM', 'the kernel describes a multipath map in a way that cannot be read', {
-      details: { text: this.#text },
-    })
+  #malformed(expected: string): BrickError {
+    const message = `device-mapper: expected ${expected} at word ${this.#read} of '${this.#text}'`
+    return new BrickError('SYSTEM', message, { details: { text: this.#text, word: this.#read, expected } })
   }
 }

@@ -9,19 +9,19 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "core/file_descriptor.h"
 #include "core/system_error.h"
-#include "sysfs/attribute.h"
 
 namespace hostbrick {
 
 namespace {
 
 constexpr const char* control = "/dev/mapper/control";
-constexpr std::size_t first_answer = 16 * 1024;
-constexpr std::size_t longest_answer = 4 * 1024 * 1024;
+constexpr std::size_t first_answer = 16'384;
+constexpr std::size_t longest_answer = first_answer * 256;
 
 /** A request: the header, and room for what goes with it either way. */
 class Request {

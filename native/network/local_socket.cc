@@ -86,7 +86,7 @@ Answer receive_all(const FileDescriptor& socket) {
 FileDescriptor connect_to(const std::string& address, const std::string& shown) {
   sockaddr_un target{};
   target.sun_family = AF_UNIX;
-  if (address.size() >= sizeof target.sun_path) throw SystemError(ENAMETOOLONG, "connect", shown);
+  if (address.size() > sizeof target.sun_path) throw SystemError(ENAMETOOLONG, "connect", shown);
   address.copy(target.sun_path, address.size());
   const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address.size());
 

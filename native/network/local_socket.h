@@ -28,7 +28,8 @@ struct Answer {
   bool consumed = false;
 };
 
-/** Connects to an abstract name, sends one request and reads the answer. EAGAIN when a step of it takes longer than `timeout`. */
+/** Connects to an abstract name, sends one request and reads the answer. EAGAIN when a step of it takes longer than
+ * `timeout`. */
 Answer ask_abstract(const std::string& name, const std::string& request, std::chrono::milliseconds timeout);
 
 }  // namespace hostbrick

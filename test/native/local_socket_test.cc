@@ -12,9 +12,13 @@
 #include <string>
 #include <thread>
 
-#include "core/system_error.h"
+#include "support.h"
 
 using namespace std::chrono_literals;
+using hostbrick::test::failure_of;
+using hostbrick::test::is_root;
+using hostbrick::test::skip;
+using hostbrick::test::TemporaryFolder;
 
 namespace {
 
@@ -47,7 +51,73 @@ class Daemon {
   std::thread thread_;
 };
 
+// A socket that listens at a path.
+class Listener {
+ public:
+  explicit Listener(const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    REQUIRE(::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+    REQUIRE(::listen(socket_.get(), 1) == 0);
+  }
+
+  void close() { socket_.close(); }
+  /** As another user: whoever connects then is told who listened last. */
+  void listen_as(uid_t user) {
+    REQUIRE(::seteuid(user) == 0);
+    const auto result = ::listen(socket_.get(), 1);
+    REQUIRE(::seteuid(0) == 0);
+    REQUIRE(result == 0);
+  }
+
+ private:
+  hostbrick::FileDescriptor socket_{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+};
+
+hostbrick::SystemError refusal(const std::string& path) {
+  return failure_of([&] { (void)hostbrick::connect_path(path); });
+}
+
 }  // namespace
+
+TEST_SUITE("a connection to a path") {
+  TEST_CASE("is made where somebody listens") {
+    const TemporaryFolder folder;
+    const Listener listener(folder / "socket");
+    CHECK(hostbrick::connect_path(folder / "socket"));
+  }
+
+  TEST_CASE("fails where nothing is, and where nobody listens any more") {
+    const TemporaryFolder folder;
+    CHECK(refusal(folder / "socket").error() == ENOENT);
+    Listener listener(folder / "socket");
+    listener.close();
+    CHECK(refusal(folder / "socket").error() == ECONNREFUSED);
+    CHECK(refusal(folder / "socket").path() == folder / "socket");
+  }
+
+  TEST_CASE("takes an address of as many bytes as there is room for, and none that is longer") {
+    CHECK(refusal("/" + std::string(107, 'x')).error() == ENOENT);
+    CHECK(refusal("/" + std::string(108, 'x')).error() == ENAMETOOLONG);
+    // The NUL before an abstract name counts.
+    const auto error_of = [](std::size_t size) {
+      return failure_of([size] { (void)hostbrick::connect_abstract(std::string(size, 'x')); }).error();
+    };
+    CHECK(error_of(107) == ECONNREFUSED);
+    CHECK(error_of(108) == ENAMETOOLONG);
+  }
+
+  TEST_CASE("is not made to another user's socket, even if the path was root's") {
+    if (!is_root()) return skip("needs root");
+    const TemporaryFolder folder;
+    Listener listener(folder / "socket");
+    listener.listen_as(65'534);
+    CHECK(refusal(folder / "socket").error() == EACCES);
+    listener.listen_as(0);
+    CHECK(refusal(folder / "socket").error() == 0);
+  }
+}
 
 TEST_SUITE("a question to a daemon") {
   TEST_CASE("that is as long as it reads is consumed, and the answer bears its writer's process") {
