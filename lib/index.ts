@@ -1,4 +1,5 @@
 export { ISCSIConnector } from './connectors/iscsi.ts'
+export type { ISCSIConnectorOptions } from './connectors/iscsi.ts'
 export type {
   ConnectOptions,
   DisconnectOptions,

@@ -2,8 +2,9 @@ import type { Ending } from '../binding.ts'
 import { BrickError } from '../errors.ts'
 import { iscsiError } from '../iscsi/errors.ts'
 import type { NodeRecords, SessionControl } from '../iscsi/open-iscsi.ts'
-import { parseNodeSettings, sessionSettingNames } from '../iscsi/node-settings.ts'
+import { parseNodeSettings, parseSettings, sessionSettingNames } from '../iscsi/node-settings.ts'
 import type { NodeSettings } from '../iscsi/node-settings.ts'
+import { tcp } from '../iscsi/interface.ts'
 import { formatPortal } from '../iscsi/portal.ts'
 import type { TargetPortal } from '../iscsi/portal.ts'
 import type { Session } from '../iscsi/sessions.ts'
@@ -12,6 +13,7 @@ import { run } from './run.ts'
 /** Exit codes: open-iscsi, include/iscsi_err.h. */
 const success = 0
 const sessionNotFound = 2
+const recordNotFound = 6
 const sessionExists = 15
 const nothingFound = 21
 
@@ -29,7 +31,7 @@ export const iscsiadm: NodeRecords & SessionControl = {
     refuseSecrets(settings)
     // A record that is there already is updated: made anew, it would lose the secrets that it may have.
     if ((await show(target, signal)) === undefined) {
-      await expect([success], [...node(target), '--interface', 'default', '--op', 'new'], signal)
+      await expect([success], [...node(target), '--op', 'new'], signal)
     }
     await update(target, settings, signal)
   },
@@ -53,6 +55,13 @@ export async function listInterfaces(signal: AbortSignal): Promise<void> {
   await ifInstalled(expect([success, nothingFound], ['--mode', 'iface'], signal))
 }
 
+/** What the record of an interface says; undefined when there is none. */
+export async function showInterface(name: string, signal: AbortSignal): Promise<NodeSettings | undefined> {
+  const parameters = ['--mode', 'iface', '--interface', name]
+  const { code, output } = await expect([success, recordNotFound, nothingFound], parameters, signal)
+  return code === success ? parseSettings(output) : undefined
+}
+
 /** Where there is no open-iscsi there is no record either. */
 async function ifInstalled(call: Promise<unknown>): Promise<void> {
   try {
@@ -62,8 +71,8 @@ async function ifInstalled(call: Promise<unknown>): Promise<void> {
   }
 }
 
-function node({ portal, iqn }: TargetPortal): string[] {
-  return ['--mode', 'node', '--targetname', iqn, '--portal', formatPortal(portal)]
+function node({ portal, iqn, over = tcp }: TargetPortal): string[] {
+  return ['--mode', 'node', '--targetname', iqn, '--portal', formatPortal(portal), '--interface', over.name]
 }
 
 /** What the record says of the settings that we change; undefined when there is no record. */
@@ -78,10 +87,13 @@ async function update(target: TargetPortal, settings: NodeSettings, signal: Abor
   if (values.length > 0) await expect([success], [...node(target), '--op', 'update', ...values], signal)
 }
 
-/** Its only way to take a password is its command line, which every user of the host can read. */
+/**
+ * Its only way to take a password is its command line, which every user of the host can read. So CHAP needs records of
+ * our own making: a database whose place is clear, and an interface that has nothing but a transport.
+ */
 function refuseSecrets(settings: NodeSettings): void {
   if (!settings.has('node.session.auth.password')) return
-  throw new BrickError('NOT_SUPPORTED', "CHAP needs open-iscsi's node database, which was not found on this host")
+  throw new BrickError('NOT_SUPPORTED', 'CHAP needs a node record that iscsiadm would have to write, secrets and all')
 }
 
 async function expect(

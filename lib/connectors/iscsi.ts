@@ -4,6 +4,7 @@ import { invalid } from '../errors.ts'
 import type { BrickError } from '../errors.ts'
 import { listDirectory } from '../files.ts'
 import { findPlaced, findVolume, placesOf } from '../iscsi/attached.ts'
+import { interfaceName } from '../iscsi/interface.ts'
 import { bringPath, targetKey, volumeKey } from '../iscsi/path.ts'
 import type { IscsiPath } from '../iscsi/path.ts'
 import { formatPortal } from '../iscsi/portal.ts'
@@ -30,6 +31,11 @@ import type { ConnectOptions, DisconnectOptions, ExtendOptions, InitiatorConnect
 const searchPath = '/dev/disk/by-path'
 
 export interface ISCSIConnectorOptions {
+  /**
+   * What sessions run over: 'default', which is TCP by whatever way routing finds, 'iser', which is RDMA, or the name of
+   * one of this host's open-iscsi interfaces, as an adapter has it: 'cxgb4i.00:07:43:06:02:68.ipv4.0'.
+   */
+  transport?: string | undefined
   /** Attach over all portals at once, and hand out multipathd's map of the paths. By default the first portal that works serves. */
   useMultipath?: boolean | undefined
   /** With `useMultipath`: a volume without a map is an error, and not one with a single path. Properties can ask for it, too. */
@@ -38,10 +44,13 @@ export interface ISCSIConnectorOptions {
 
 /** Volumes behind iSCSI targets. */
 export class ISCSIConnector implements InitiatorConnector {
+  readonly #transport: string
   readonly #useMultipath: boolean
   readonly #enforceMultipath: boolean
 
-  constructor({ useMultipath = false, enforceMultipath = false }: ISCSIConnectorOptions = {}) {
+  constructor(options: ISCSIConnectorOptions = {}) {
+    const { transport = 'default', useMultipath = false, enforceMultipath = false } = options
+    this.#transport = interfaceName(transport, 'transport')
     this.#useMultipath = useMultipath
     this.#enforceMultipath = enforceMultipath
   }
@@ -51,7 +60,9 @@ export class ISCSIConnector implements InitiatorConnector {
     const ready = parseReady(options.ready)
     stopRejoining(volume)
     const enforce = this.#enforceMultipath || volume.enforceMultipath === true
-    return this.#useMultipath ? overAll(volume, ready, enforce, options) : overOne(volume, options)
+    return this.#useMultipath
+      ? overAll(volume, this.#transport, ready, enforce, options)
+      : overOne(volume, this.#transport, options)
   }
 
   async disconnectVolume(properties: unknown, deviceInfo?: unknown, options: DisconnectOptions = {}): Promise<void> {
@@ -61,7 +72,7 @@ export class ISCSIConnector implements InitiatorConnector {
     using operation = new Operation('iscsi.disconnectVolume', options)
     stopRejoining(volume)
     using _volume = await operation.step('lock', (signal) => lock(volumeKey(volume), signal))
-    const targets = await namedTargets(volume, operation)
+    const targets = await namedTargets(volume, this.#transport, operation)
     const found = await operation.step('find', (signal) => findVolume(targets, expected, signal))
     const { failures, flushed } = await release(found, force, operation)
     await Promise.all(
@@ -78,7 +89,7 @@ export class ISCSIConnector implements InitiatorConnector {
     const { expectedBytes } = options
     using operation = new Operation('iscsi.extendVolume', options)
     using _volume = await operation.step('lock', (signal) => lock(volumeKey(volume), signal))
-    const targets = await namedTargets(volume, operation)
+    const targets = await namedTargets(volume, this.#transport, operation)
     const found = await operation.step('find', (signal) => findVolume(targets, volume.wwn, signal))
     return await growVolume(found, expectedBytes, operation)
   }
@@ -86,7 +97,7 @@ export class ISCSIConnector implements InitiatorConnector {
   async getVolumePaths(properties: unknown, options: CallOptions = {}): Promise<string[]> {
     const volume = parseIscsiProperties(properties)
     using operation = new Operation('iscsi.getVolumePaths', options)
-    const targets = await namedTargets(volume, operation)
+    const targets = await namedTargets(volume, this.#transport, operation)
     const paths = await operation.step('find', (signal) => findPlaced(targets, signal))
     return paths.map(({ disk }) => disk.path)
   }
@@ -111,10 +122,10 @@ export class ISCSIConnector implements InitiatorConnector {
   }
 }
 
-async function overOne(volume: IscsiProperties, options: ConnectOptions): Promise<DeviceInfo> {
+async function overOne(volume: IscsiProperties, transport: string, options: ConnectOptions): Promise<DeviceInfo> {
   using operation = new Operation('iscsi.connectVolume', options)
   using _volume = await operation.step('lock', (signal) => lock(volumeKey(volume), signal))
-  const path = await firstPath(volume, await namedTargets(volume, operation), operation)
+  const path = await firstPath(volume, await namedTargets(volume, transport, operation), operation)
   return describe({ paths: [path], expected: 1 }, operation)
 }
 
@@ -144,6 +155,7 @@ async function firstPath(
  */
 async function overAll(
   volume: IscsiProperties,
+  transport: string,
   ready: Ready,
   enforce: boolean,
   options: ConnectOptions,
@@ -155,7 +167,7 @@ async function overAll(
   let settled = Promise.resolve()
   try {
     held.push(await operation.step('lock', (waiting) => lock(volumeKey(volume), waiting)))
-    const named = await namedTargets(volume, operation)
+    const named = await namedTargets(volume, transport, operation)
     const absence = await absenceOfMultipathd(enforce, operation)
     if (absence) {
       const path = await firstPath(volume, named, operation)

@@ -8,6 +8,7 @@ import { scsiPaths } from '../scsi/paths.ts'
 import type { ScsiPath } from '../scsi/paths.ts'
 import type { AttachedVolume } from '../scsi/release.ts'
 import { prove } from '../scsi/volume.ts'
+import { tcp } from './interface.ts'
 import { targetKey } from './path.ts'
 import type { TargetPortal } from './portal.ts'
 import type { Place } from './session-control.ts'
@@ -71,8 +72,9 @@ function isPlaced(disk: ScsiPath, sessions: readonly Session[], targets: readonl
 export function placesOf({ sessions, paths }: FoundVolume, targets: readonly IscsiTarget[]): Place[] {
   const places = new Map<string, { target: TargetPortal; paths: ScsiPath[]; connected: boolean }>()
   const placeAt = (target: TargetPortal): { target: TargetPortal; paths: ScsiPath[]; connected: boolean } => {
-    const place = places.get(targetKey(target)) ?? { target, paths: [], connected: true }
-    places.set(targetKey(target), place)
+    const key = `${targetKey(target)} ${(target.over ?? tcp).name}`
+    const place = places.get(key) ?? { target, paths: [], connected: true }
+    places.set(key, place)
     return place
   }
   for (const target of targets) placeAt(target)
@@ -80,7 +82,7 @@ export function placesOf({ sessions, paths }: FoundVolume, targets: readonly Isc
     const session = sessions.find(({ id }) => id === path.session)
     // Null before the login is done: then there is no disk either.
     if (!session?.portal) continue
-    const place = placeAt({ portal: session.portal, iqn: session.targetName })
+    const place = placeAt({ portal: session.portal, iqn: session.targetName, over: session.over })
     place.paths.push(path)
     place.connected &&= session.state === 'LOGGED_IN'
   }

@@ -1,7 +1,10 @@
-import { iscsiadm, listInterfaces } from '../cli/iscsiadm.ts'
+import { iscsiadm, listInterfaces, showInterface } from '../cli/iscsiadm.ts'
+import { BrickError } from '../errors.ts'
+import { builtInInterface, isBuiltIn, tcp } from './interface.ts'
+import type { Interface } from './interface.ts'
 import { Iscsid } from './iscsid.ts'
 import { NodeDatabase } from './node-database.ts'
-import type { Initiator } from './open-iscsi.ts'
+import type { Initiator, NodeRecords } from './open-iscsi.ts'
 import type { TargetPortal } from './portal.ts'
 import type { Session } from './sessions.ts'
 
@@ -11,11 +14,36 @@ const iscsid = new Iscsid()
  * Records by our own hand where it is clear where they are, logins and logouts by iscsid's socket, and iscsiadm for the
  * rest. It also knows how to start an iscsid that is not running.
  */
-export async function openInitiator(signal: AbortSignal): Promise<Initiator> {
+export async function openInitiator({ over = tcp }: TargetPortal, signal: AbortSignal): Promise<Initiator> {
   const database = await openDatabase(signal)
+  const native = database && isBuiltIn(over) ? database : undefined
   return {
-    records: database ?? iscsiadm,
-    sessions: { login: (target, late) => login(database, target, late), logout },
+    records: native ?? (database ? madeByIscsiadm(database) : iscsiadm),
+    sessions: { login: (target, late) => login(native, target, late), logout },
+  }
+}
+
+/**
+ * The interface of this name. iscsiadm is asked, which makes the records of the adapters that it finds.
+ *
+ * @throws BrickError NOT_SUPPORTED when this host has none
+ */
+export async function findInterface(name: string, signal: AbortSignal): Promise<Interface> {
+  const builtIn = builtInInterface(name)
+  if (builtIn) return builtIn
+  const transport = (await showInterface(name, signal))?.get('iface.transport_name')
+  if (transport !== undefined) return { name, transport }
+  throw new BrickError('NOT_SUPPORTED', `open-iscsi has no interface ${name} on this host`, {
+    details: { interface: name },
+  })
+}
+
+/** A record over an adapter repeats what the interface's record says, which iscsiadm knows; it is a file like all others. */
+function madeByIscsiadm(database: NodeDatabase): NodeRecords {
+  return {
+    keep: (target, signal) => database.keep(target, signal),
+    create: (target, settings, signal) => iscsiadm.create(target, settings, signal),
+    remove: (target, signal) => database.remove(target, signal),
   }
 }
 

@@ -1,3 +1,4 @@
+import { isBuiltIn, tcp } from './interface.ts'
 import { loginFields } from './login-fields.ts'
 import type { LoginField } from './login-fields.ts'
 import type { NodeSettings } from './node-settings.ts'
@@ -36,11 +37,7 @@ const loginCommand = 1
 const ignored = new Set(['node.discovery_type'])
 
 /** The only values that the requests made here can express; with others there is more to do than one login. */
-const required: NodeSettings = new Map([
-  ['iface.iscsi_ifacename', 'default'],
-  ['iface.transport_name', 'tcp'],
-  ['node.session.nr_sessions', '1'],
-])
+const required: NodeSettings = new Map([['node.session.nr_sessions', '1']])
 
 const needed = ['node.name', 'node.conn[0].address']
 
@@ -50,6 +47,9 @@ const needed = ['node.name', 'node.conn[0].address']
  */
 export function loginRequest(record: NodeSettings, { length, fields }: RequestLayout): Buffer | undefined {
   if (!needed.every((name) => record.has(name))) return undefined
+  const { 'iface.iscsi_ifacename': name = tcp.name, 'iface.transport_name': transport = tcp.transport } =
+    Object.fromEntries(record)
+  if (!isBuiltIn({ name, transport })) return undefined
   const request = Buffer.alloc(length)
   request.writeInt32LE(loginCommand, 0)
   const defaults = [...fields].flatMap(([name, field]) =>

@@ -1,6 +1,7 @@
 import { BrickError } from '../errors.ts'
 import { readFile } from '../files.ts'
 import type { ChapCredentials } from '../properties/iscsi.ts'
+import { tcp } from './interface.ts'
 import { nodeRecordAddress } from './portal.ts'
 import type { TargetPortal } from './portal.ts'
 
@@ -44,11 +45,12 @@ export function sessionSettings(credentials: ChapCredentials | undefined, patien
 
 /** The record of a portal: the host's own defaults, and on top of them `settings`. Keys that are left out have open-iscsi's. */
 export async function nodeRecord(target: TargetPortal, settings: NodeSettings, signal: AbortSignal): Promise<string> {
+  const { over = tcp } = target
   const values = new Map([
     ['node.name', target.iqn],
     ['node.tpgt', '-1'],
-    ['iface.iscsi_ifacename', 'default'],
-    ['iface.transport_name', 'tcp'],
+    ['iface.iscsi_ifacename', over.name],
+    ['iface.transport_name', over.transport],
     ['node.discovery_type', 'static'],
     ...(await hostDefaults(signal)),
     // Never automatic: the volume must not come back by itself when the host is started.

@@ -10,6 +10,7 @@ import type { ProvenDisk } from '../scsi/volume.ts'
 import { formatPortal } from './portal.ts'
 import type { TargetPortal } from './portal.ts'
 import { openSession } from './session-control.ts'
+import { unitOf } from './sessions.ts'
 
 /** One way to a volume that is up: a disk of a session, proven to be the volume. */
 export interface IscsiPath extends ProvenDisk {
@@ -34,8 +35,7 @@ export async function bringPath(
   const rollback = new Rollback()
   try {
     const session = await openSession(target, credentials, patience, operation, rollback)
-    // iscsi_tcp makes one SCSI host per session, with the target as channel 0, id 0.
-    const unit = { hctl: `${session.host}:0:0:${target.lun}`, host: session.host }
+    const unit = unitOf(session, target.lun)
     const disk = await bringUp(unit, wwn, operation, rollback)
     return { target, unit, ...disk, undo: () => undo(target, rollback, operation) }
   } catch (error) {

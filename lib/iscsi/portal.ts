@@ -1,6 +1,7 @@
 import { isIPv4, isIPv6 } from 'node:net'
 
 import { invalid } from '../errors.ts'
+import type { Interface } from './interface.ts'
 
 /** Where an iSCSI target listens, in canonical form: equal portals have equal fields. */
 export interface Portal {
@@ -16,6 +17,8 @@ export interface Portal {
 export interface TargetPortal {
   readonly portal: Portal
   readonly iqn: string
+  /** What sessions to it run over; plain TCP where it is left out. */
+  readonly over?: Interface
 }
 
 /** The port that IANA assigned to iSCSI, and what a portal without one means. */

@@ -8,12 +8,13 @@ import type { ScsiPath } from '../scsi/paths.ts'
 import { diskSequence, remove, takeOffline } from '../scsi/unit.ts'
 import { probeLogin } from './login-probe.ts'
 import { openInitiator } from './initiator.ts'
+import { tcp } from './interface.ts'
 import type { Initiator } from './open-iscsi.ts'
 import type { TargetPortal } from './portal.ts'
 import { sessionSettings } from './node-settings.ts'
 import type { NodeSettings } from './node-settings.ts'
 import { formatPortal } from './portal.ts'
-import { leadsTo, readSessions } from './sessions.ts'
+import { leadsTo, readSessions, sharesPortal } from './sessions.ts'
 import type { Session } from './sessions.ts'
 
 /**
@@ -28,14 +29,25 @@ export async function openSession(
   operation: Operation,
   rollback: Rollback,
 ): Promise<Session> {
-  const existing = await operation.step('sessions', (signal) => findSession(target, signal))
+  const sessions = await operation.step('sessions', readSessions)
+  const existing = sessions.find((session) => leadsTo(session, target))
   if (existing) return usable(existing, target)
 
-  await operation.step('portal', async (signal) => probeLogin(target, await initiatorName(signal), patience))
-  const initiator = await operation.step('record', (signal) =>
+  if (canProbe(target)) {
+    await operation.step('portal', async (signal) => probeLogin(target, await initiatorName(signal), patience))
+  }
+  const { initiator, putBack } = await operation.step('record', (signal) =>
     writeRecord(target, sessionSettings(credentials, operation.remaining), rollback, signal),
   )
-  return operation.step('login', (signal) => login(target, initiator, rollback, signal))
+  const session = await operation.step('login', (signal) => login(target, initiator, rollback, signal))
+  // A portal has one record. It stays that of the session which was there first, over another interface.
+  if (sessions.some((other) => sharesPortal(other, target))) await operation.step('record', putBack)
+  return session
+}
+
+/** The probe goes where routing leads. An interface with a record of its own may lead elsewhere, and RDMA is not TCP. */
+function canProbe({ over = tcp }: TargetPortal): boolean {
+  return over.name === tcp.name
 }
 
 async function findSession(target: TargetPortal, signal: AbortSignal): Promise<Session | undefined> {
@@ -60,13 +72,13 @@ async function writeRecord(
   settings: NodeSettings,
   rollback: Rollback,
   signal: AbortSignal,
-): Promise<Initiator> {
-  const initiator = await openInitiator(signal)
+): Promise<{ initiator: Initiator; putBack: (late: AbortSignal) => Promise<void> }> {
+  const initiator = await openInitiator(target, signal)
   const { records } = initiator
   const putBack = await records.keep(target, signal)
   rollback.add('record', putBack)
   await records.create(target, settings, signal)
-  return initiator
+  return { initiator, putBack }
 }
 
 /**
@@ -111,7 +123,7 @@ export interface Place {
 
 /**
  * Takes a volume's disks off this host, and the sessions with them that have no other unit. Forgets the portal when no
- * session to it remains.
+ * session to it remains, over whatever interface.
  *
  * @param flushed whether all is written; if not, the disks are made to fail what is still to be written
  */
@@ -120,9 +132,12 @@ export async function leave(
   flushed: boolean,
   operation: Operation,
 ): Promise<void> {
-  const initiator = await operation.step('record', openInitiator)
-  const sessions = (await operation.step('sessions', readSessions)).filter((session) => leadsTo(session, target))
-  const unused = sessions.filter(({ units }) => units.every(({ hctl }) => paths.some(({ unit }) => unit.hctl === hctl)))
+  const initiator = await operation.step('record', (signal) => openInitiator(target, signal))
+  const sessions = (await operation.step('sessions', readSessions)).filter((session) => sharesPortal(session, target))
+  const unused = sessions.filter(
+    (session) =>
+      leadsTo(session, target) && session.units.every(({ hctl }) => paths.some(({ unit }) => unit.hctl === hctl)),
+  )
   // To delete a disk the kernel waits for its target, which may be dead; to end a session it does not.
   const orderly = flushed && connected
   const staying = paths.filter((path) => !unused.some(({ id }) => id === path.session))

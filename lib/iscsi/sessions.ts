@@ -1,18 +1,25 @@
 import { binding, finish } from '../binding.ts'
 import type { WalkFolder } from '../binding.ts'
+import { BrickError } from '../errors.ts'
 import { scsiPlaceOf } from '../inventory/block-device.ts'
 import type { ScsiPlace } from '../inventory/block-device.ts'
 import { readWalk } from '../inventory/walk.ts'
 import type { WalkEntry } from '../inventory/walk.ts'
 import { sameTargetName } from '../properties/iscsi.ts'
+import type { UnitAddress } from '../scsi/unit.ts'
+import { isBuiltIn, tcp } from './interface.ts'
+import type { Interface } from './interface.ts'
 import { portalAt, samePortal } from './portal.ts'
-import type { Portal } from './portal.ts'
+import type { Portal, TargetPortal } from './portal.ts'
 
 /** One iSCSI session of this host. */
 export interface Session {
   readonly id: number
-  /** The SCSI host that the kernel made for it. */
+  /** Its SCSI host, which the kernel made for it alone or, with an adapter, shares among the adapter's sessions. */
   readonly host: number
+  /** The target's SCSI id on that host; null where an old kernel does not say and it may be any. */
+  readonly targetId: number | null
+  readonly over: Interface
   readonly targetName: string
   /** The portal it was configured for; a redirected session talks to another. Null before the login is done. */
   readonly portal: Portal | null
@@ -25,7 +32,7 @@ export interface Session {
 const folders: readonly WalkFolder[] = [
   {
     path: 'class/iscsi_session',
-    attributes: [{ name: 'uevent' }, { name: 'targetname' }, { name: 'state' }],
+    attributes: ['uevent', 'targetname', 'state', 'target_id', 'ifacename'].map((name) => ({ name })),
     directories: [],
   },
   {
@@ -34,7 +41,11 @@ const folders: readonly WalkFolder[] = [
     directories: [],
   },
   { path: 'class/scsi_device', attributes: [{ name: 'uevent' }], directories: [] },
+  { path: 'class/scsi_host', attributes: [{ name: 'proc_name' }], directories: [] },
 ]
+
+/** Of these each session has a SCSI host to itself, on which its target is 0. Adapters number their targets. */
+const hostPerSession = ['tcp', 'iser']
 
 /** The iSCSI sessions of this host; none also where the kernel has no iSCSI loaded. */
 export async function readSessions(signal: AbortSignal): Promise<Session[]> {
@@ -45,6 +56,9 @@ export async function readSessions(signal: AbortSignal): Promise<Session[]> {
     const portal = portalOf(entry)
     if (portal) portals.set(sessionNumber(entry), portal)
   }
+  const transports = new Map(
+    entries.filter(({ folder }) => folder === 3).map((entry) => [entry.name, transportOf(entry)]),
+  )
   const units = entries
     .flatMap(({ folder, path }) => (folder === 2 ? [scsiPlaceOf(path)] : []))
     .filter((unit) => unit !== null)
@@ -52,9 +66,13 @@ export async function readSessions(signal: AbortSignal): Promise<Session[]> {
     .filter(({ folder }) => folder === 0)
     .map((entry) => {
       const id = sessionNumber(entry)
+      const host = Number(/\/host(\d+)\//.exec(entry.path)?.[1])
+      const over = { name: text(entry, 'ifacename') ?? '', transport: transports.get(`host${host}`) ?? '' }
       return {
         id,
-        host: Number(/\/host(\d+)\//.exec(entry.path)?.[1]),
+        host,
+        targetId: targetIdOf(entry, over.transport),
+        over,
         targetName: text(entry, 'targetname') ?? '',
         portal: portals.get(id) ?? null,
         state: text(entry, 'state') ?? '',
@@ -63,10 +81,37 @@ export async function readSessions(signal: AbortSignal): Promise<Session[]> {
     })
 }
 
-/** Whether the session was made for this portal of this target. Both must be equal as a whole: 10.0.0.1 is not 10.0.0.11. */
-export function leadsTo(session: Session, target: { portal: Portal; iqn: string }): boolean {
+/** Whether the session is one to this portal of this target, over what it is to be reached over. */
+export function leadsTo(session: Session, target: TargetPortal): boolean {
+  const { over = tcp } = target
+  if (!sharesPortal(session, target) || session.over.transport !== over.transport) return false
+  // Without a record an interface is no more than its transport, over whichever record of that a session came to be.
+  return isBuiltIn(over) || session.over.name === over.name
+}
+
+/** The same, whatever it runs over. Name and portal must be equal as a whole: 10.0.0.1 is not 10.0.0.11. */
+export function sharesPortal(session: Session, { portal, iqn }: TargetPortal): boolean {
   if (session.portal === null) return false
-  return sameTargetName(session.targetName, target.iqn) && samePortal(session.portal, target.portal)
+  return sameTargetName(session.targetName, iqn) && samePortal(session.portal, portal)
+}
+
+/** Where a session's unit is: the transport class knows one channel, 0 (iscsi_user_scan_session). */
+export function unitOf({ id, host, targetId }: Session, lun: number): UnitAddress {
+  if (targetId !== null) return { hctl: `${host}:0:${targetId}:${lun}`, host }
+  throw new BrickError('NOT_SUPPORTED', `this kernel does not say where session ${id} has its target`, {
+    details: { session: id },
+  })
+}
+
+function targetIdOf(entry: WalkEntry, transport: string): number | null {
+  const id = text(entry, 'target_id')
+  if (id !== null) return Number(id)
+  return hostPerSession.includes(transport) ? 0 : null
+}
+
+/** A driver's name is the transport's, but for those of open-iscsi's own: iscsi_tcp, iscsi_iser. */
+function transportOf(host: WalkEntry): string {
+  return text(host, 'proc_name')?.replace(/^iscsi_/, '') ?? ''
 }
 
 function sessionNumber({ path }: WalkEntry): number {

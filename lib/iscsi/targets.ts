@@ -5,14 +5,27 @@ import { sameTargetName } from '../properties/iscsi.ts'
 import type { IscsiProperties, IscsiTarget } from '../properties/iscsi.ts'
 import { askTargets } from './discovery.ts'
 import type { DiscoveredTarget } from './discovery.ts'
+import { findInterface } from './initiator.ts'
+import { builtInInterface } from './interface.ts'
 import { formatPortal, parsePortal } from './portal.ts'
 import { resolve } from './resolve.ts'
 
-/** The targets that the properties name, with addresses for host names: sessions are known by address. */
-export async function namedTargets({ targets }: IscsiProperties, operation: Operation): Promise<IscsiTarget[]> {
-  if (targets.every(({ portal }) => portal.family !== 'name')) return [...targets]
+/**
+ * The targets that the properties name, over the interface of this name, with addresses for host names: sessions are
+ * known by address.
+ */
+export async function namedTargets(
+  { targets }: IscsiProperties,
+  interfaceName: string,
+  operation: Operation,
+): Promise<IscsiTarget[]> {
+  const over =
+    builtInInterface(interfaceName) ??
+    (await operation.step('interface', (signal) => findInterface(interfaceName, signal)))
+  const named = targets.map((target) => ({ ...target, over }))
+  if (named.every(({ portal }) => portal.family !== 'name')) return named
   return operation.step('resolve', async (signal) => {
-    const resolved = targets.map(async (target) => {
+    const resolved = named.map(async (target) => {
       const portals = await resolve(target.portal, signal)
       return portals.map((portal) => ({ ...target, portal }))
     })

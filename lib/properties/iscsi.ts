@@ -1,5 +1,6 @@
 import { invalid } from '../errors.ts'
 import { formatPortal, parsePortal } from '../iscsi/portal.ts'
+import type { TargetPortal } from '../iscsi/portal.ts'
 import { parseAddressingMode, parseLun, toKernelLun } from '../scsi/lun.ts'
 import {
   connectionData,
@@ -11,14 +12,12 @@ import {
   requiredString,
   stringList,
 } from './read.ts'
-import type { Portal } from '../iscsi/portal.ts'
 import type { AddressingMode, KernelLun } from '../scsi/lun.ts'
 import type { Properties } from './read.ts'
 import type { Secret } from './secret.ts'
 
 /** One way to the volume. */
-export interface IscsiTarget {
-  readonly portal: Portal
+export interface IscsiTarget extends TargetPortal {
   /** As given, for records and logins; compare with `sameTargetName`. */
   readonly iqn: string
   /** With the addressing mode applied. */

@@ -20,6 +20,8 @@ export interface IscsiTargetOptions {
   portals: string[]
   luns: Record<number, BackstoreOptions>
   chap?: Chap
+  /** Serve every portal over RDMA as well (see rdma.ts). */
+  iser?: boolean
 }
 
 export function iscsiTarget(options: IscsiTargetOptions): IscsiTarget {
@@ -50,7 +52,7 @@ export class IscsiTarget {
   readonly #portalGroup: string
   readonly #backstores = new Map<number, Backstore>()
 
-  constructor({ iqn, portals, luns, chap }: IscsiTargetOptions) {
+  constructor({ iqn, portals, luns, chap, iser = false }: IscsiTargetOptions) {
     this.iqn = iqn
     this.portals = portals
     this.#portalGroup = join(ISCSI, iqn, 'tpgt_1')
@@ -60,6 +62,7 @@ export class IscsiTarget {
     mkdirSync(join(ISCSI, iqn)) // not recursive: a target that an earlier suite has left behind is an error
     mkdirSync(this.#portalGroup)
     for (const portal of portals) mkdirSync(join(this.#portalGroup, 'np', portal))
+    if (iser) this.#serveRdma()
 
     this.#write('attrib/generate_node_acls', '1') // whoever logs in gets access to all LUNs,
     this.#write('attrib/demo_mode_write_protect', '0') // for writing, too
@@ -110,6 +113,11 @@ export class IscsiTarget {
     for (const portal of this.portals) rmdirSync(join(this.#portalGroup, 'np', portal))
     rmdirSync(this.#portalGroup)
     rmdirSync(join(ISCSI, this.iqn))
+  }
+
+  #serveRdma(): void {
+    loadModules('ib_isert')
+    for (const portal of this.portals) this.#write(`np/${portal}/iser`, '1')
   }
 
   #requireChap({ username, password, usernameIn, passwordIn }: Chap): void {

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
-import { iscsiadm } from '../../lib/cli/iscsiadm.ts'
+import { iscsiadm, showInterface } from '../../lib/cli/iscsiadm.ts'
 import { run } from '../../lib/cli/run.ts'
+import { tcp } from '../../lib/iscsi/interface.ts'
 import { sessionSettings } from '../../lib/iscsi/node-settings.ts'
 import { parsePortal } from '../../lib/iscsi/portal.ts'
 import { Secret } from '../../lib/properties/secret.ts'
@@ -19,8 +20,18 @@ const never = new AbortController().signal
 const limit = { timeout: 20_000 }
 
 const target = { portal: parsePortal('[fe80::1%eth0]:3261'), iqn: 'iqn.2010-10.org.openstack:volume-1' }
-const node = ['--mode', 'node', '--targetname', target.iqn, '--portal', '[fe80::1%eth0]:3261']
-const session = { id: 7, host: 2, targetName: target.iqn, portal: target.portal, state: 'LOGGED_IN', units: [] }
+const place = ['--mode', 'node', '--targetname', target.iqn, '--portal', '[fe80::1%eth0]:3261']
+const node = [...place, '--interface', 'default']
+const session = {
+  id: 7,
+  host: 2,
+  targetId: 0,
+  over: tcp,
+  targetName: target.iqn,
+  portal: target.portal,
+  state: 'LOGGED_IN',
+  units: [],
+}
 const plain = sessionSettings(undefined, 60_000)
 const chap = sessionSettings({ method: 'CHAP', username: 'user', password: new Secret('hunter2hunter2') }, 60_000)
 
@@ -65,7 +76,7 @@ describe('iscsiadm', () => {
   const expected: Record<keyof typeof verbs, string[][]> = {
     create: [
       [...node, '--op', 'show'],
-      [...node, '--interface', 'default', '--op', 'new'],
+      [...node, '--op', 'new'],
       [...node, '--op', 'update', ...[...plain].flatMap(([name, value]) => ['--name', name, '--value', value])],
     ],
     remove: [[...node, '--op', 'delete']],
@@ -78,6 +89,22 @@ describe('iscsiadm', () => {
       assert.deepEqual(called(), expected[verb])
     })
   }
+
+  it('is told which interface', async () => {
+    const adapter = { name: 'cxgb4i.00:07:43:06:02:68', transport: 'cxgb4i' }
+    await iscsiadm.login({ ...target, over: adapter }, never)
+    assert.deepEqual(called(), [[...place, '--interface', adapter.name, '--login']])
+  })
+
+  it('is asked what an interface is', async () => {
+    writeFileSync(`${folder}/iscsiadm`, `#!/bin/sh\necho 'iface.transport_name = cxgb4i'\nexit $(cat ${status})\n`)
+    assert.equal((await showInterface('cxgb4i.0', never))?.get('iface.transport_name'), 'cxgb4i')
+    writeFileSync(status, '6')
+    assert.equal(await showInterface('cxgb4i.0', never), undefined)
+    writeFileSync(status, '13')
+    await assert.rejects(showInterface('cxgb4i.0', never), { code: 'PERMISSION_DENIED' })
+    writeFileSync(`${folder}/iscsiadm`, standIn)
+  })
 
   const outcomes: [number, Partial<Record<keyof typeof verbs, 'fine'>>, string][] = [
     [0, { create: 'fine', remove: 'fine', login: 'fine', logout: 'fine' }, ''],

@@ -6,6 +6,7 @@ import { createServer } from 'node:net'
 import { after, describe, it } from 'node:test'
 import { binding, failedWith, finish } from '../../lib/binding.ts'
 import type { Answer } from '../../lib/binding.ts'
+import { tcp } from '../../lib/iscsi/interface.ts'
 import { Iscsid } from '../../lib/iscsi/iscsid.ts'
 
 const timely = (): AbortSignal => AbortSignal.timeout(20_000)
@@ -13,7 +14,16 @@ const record = new Map([
   ['node.name', 'iqn.2026-11.test:a'],
   ['node.conn[0].address', '127.0.0.1'],
 ])
-const session = { id: 7, host: 7, targetName: 'iqn.2026-11.test:a', portal: null, state: 'LOGGED_IN', units: [] }
+const session = {
+  id: 7,
+  host: 7,
+  targetId: 0,
+  over: tcp,
+  targetName: 'iqn.2026-11.test:a',
+  portal: null,
+  state: 'LOGGED_IN',
+  units: [],
+}
 const closers: (() => void)[] = []
 after(() => {
   for (const close of closers) close()

@@ -53,6 +53,15 @@ describe('a login request', () => {
     })
   }
 
+  it('asks for RDMA as for TCP', () => {
+    const request = encode({ 'iface.iscsi_ifacename': 'iser', 'iface.transport_name': 'iser' })
+    assert.equal(text(request, 3368), 'iser')
+    assert.equal(text(request, 14_542), 'iser')
+    const plainRequest = encode({})
+    for (const each of [request, plainRequest]) each.fill(0, 3368, 3376).fill(0, 14_542, 14_550)
+    assert.ok(request.equals(plainRequest))
+  })
+
   it("has open-iscsi's own values for what the record does not say", () => {
     const request = encode({})
     assert.equal(request.readInt32LE(332), 1, 'scan: auto')
@@ -98,8 +107,9 @@ describe('a login request', () => {
     'a word that it does not know': { 'node.session.scan': 'Manual' },
     'an algorithm that it does not know': { 'node.session.auth.chap_algs': 'MD5,MD6' },
     'a password that does not fit': { 'node.session.auth.password': 'x'.repeat(256) },
-    'another interface': { 'iface.iscsi_ifacename': 'eth1' },
-    'another transport': { 'iface.transport_name': 'iser' },
+    'an interface that has a record': { 'iface.iscsi_ifacename': 'eth1' },
+    'another transport than its interface has': { 'iface.transport_name': 'iser' },
+    'a setting of its interface': { 'iface.net_ifacename': 'eth1' },
     'several sessions': { 'node.session.nr_sessions': '2' },
   }
   for (const [name, settings] of Object.entries(inexpressible)) {

@@ -53,6 +53,15 @@ describe('a node record', () => {
     }
   })
 
+  it('says what the session is to run over', async () => {
+    const over = { name: 'iser', transport: 'iser' }
+    const lines = (await nodeRecord({ ...target, over }, new Map(), never)).split('\n')
+    assert.deepEqual(
+      lines.filter((line) => line.startsWith('iface.')),
+      ['iface.iscsi_ifacename = iser', 'iface.transport_name = iser'],
+    )
+  })
+
   it('has no line that a value brought', async () => {
     const settings = new Map([['node.session.auth.username', 'user\niface.transport_name = evil']])
     const record = await nodeRecord(target, settings, never).catch(() => '')

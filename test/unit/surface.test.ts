@@ -28,6 +28,14 @@ describe('importing hostbrick', () => {
   })
 })
 
+describe('a transport', () => {
+  for (const transport of ['', '-I', '../default', 'a b', 'a/b', 'a\nb', 'x'.repeat(65), null, 1]) {
+    it(`cannot be ${JSON.stringify(transport)}`, () => {
+      assert.throws(() => new ISCSIConnector({ transport: transport as string }), { code: 'INVALID_ARGUMENT' })
+    })
+  }
+})
+
 describe('arguments', () => {
   const calls = {
     connectVolume: (given: unknown, options?: object) => connector.connectVolume(given, options),
