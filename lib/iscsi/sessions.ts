@@ -16,6 +16,8 @@ export interface Session {
   readonly targetName: string
   /** The portal it was configured for; a redirected session talks to another. Null before the login is done. */
   readonly portal: Portal | null
+  /** The portal that it talks to now; null while it has no connection. */
+  readonly peer: Portal | null
   /** LOGGED_IN, FAILED or FREE. */
   readonly state: string
   /** The logical units that the kernel has devices for. */
@@ -30,7 +32,7 @@ const folders: readonly WalkFolder[] = [
   },
   {
     path: 'class/iscsi_connection',
-    attributes: [{ name: 'uevent' }, { name: 'persistent_address' }, { name: 'persistent_port' }],
+    attributes: ['uevent', 'persistent_address', 'persistent_port', 'address', 'port'].map((name) => ({ name })),
     directories: [],
   },
   { path: 'class/scsi_device', attributes: [{ name: 'uevent' }], directories: [] },
@@ -40,11 +42,10 @@ const folders: readonly WalkFolder[] = [
 export async function readSessions(signal: AbortSignal): Promise<Session[]> {
   const bytes = await finish(binding().walk('iscsi', '/sys', folders), signal)
   const entries = [...readWalk(bytes, folders)]
-  const portals = new Map<number, Portal>()
-  for (const entry of entries.filter(({ folder }) => folder === 1)) {
-    const portal = portalOf(entry)
-    if (portal) portals.set(sessionNumber(entry), portal)
-  }
+  // Linux has one connection per session.
+  const connections = new Map(
+    entries.flatMap((entry) => (entry.folder === 1 ? [[sessionNumber(entry), entry] as const] : [])),
+  )
   const units = entries
     .flatMap(({ folder, path }) => (folder === 2 ? [scsiPlaceOf(path)] : []))
     .filter((unit) => unit !== null)
@@ -52,11 +53,13 @@ export async function readSessions(signal: AbortSignal): Promise<Session[]> {
     .filter(({ folder }) => folder === 0)
     .map((entry) => {
       const id = sessionNumber(entry)
+      const connection = connections.get(id)
       return {
         id,
         host: Number(/\/host(\d+)\//.exec(entry.path)?.[1]),
         targetName: text(entry, 'targetname') ?? '',
-        portal: portals.get(id) ?? null,
+        portal: connection ? portalOf(connection, 'persistent_address', 'persistent_port') : null,
+        peer: connection ? portalOf(connection, 'address', 'port') : null,
         state: text(entry, 'state') ?? '',
         units: units.filter(({ session }) => session === id),
       }
@@ -73,11 +76,10 @@ function sessionNumber({ path }: WalkEntry): number {
   return Number(/\/session(\d+)\//.exec(path)?.[1])
 }
 
-function portalOf(entry: WalkEntry): Portal | undefined {
-  const address = text(entry, 'persistent_address')
-  const port = text(entry, 'persistent_port')
-  if (address === null || port === null) return undefined
-  return portalAt(address, port)
+function portalOf(entry: WalkEntry, addressName: string, portName: string): Portal | null {
+  const address = text(entry, addressName)
+  const port = text(entry, portName)
+  return address === null || port === null ? null : portalAt(address, port)
 }
 
 /** The kernel writes "(null)", and older ones "<NULL>", for what is not set. */

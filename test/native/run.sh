@@ -26,11 +26,11 @@ build build/native address,undefined all
 ctest --test-dir build/native --output-on-failure --parallel 2 --progress
 
 build build/native-tsan thread native_tests
-build/native-tsan/test/native/native_tests --test-suite=lanes,monitor
+build/native-tsan/test/native/native_tests --test-suite="lanes,monitor,session monitor"
 
 compiler=$(find_libfuzzer)
 if [[ -n $compiler ]]; then
-  build build/native-fuzz address,undefined,fuzzer-no-link fuzz_udev_message -DCMAKE_CXX_COMPILER="$compiler"
+  build build/native-fuzz address,undefined,fuzzer-no-link fuzzers -DCMAKE_CXX_COMPILER="$compiler"
   ctest --test-dir build/native-fuzz --output-on-failure --tests-regex '^fuzz_'
 else
   echo 'No clang with libFuzzer (libclang-rt-dev): the fuzzers ran with the plain driver only.'
