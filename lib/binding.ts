@@ -80,6 +80,11 @@ export interface MapState {
 
 export type UeventGroup = 'kernel' | 'udev'
 
+/** What the kernel says of an iSCSI session; see native/iscsi/message.h. */
+export type SessionEvent =
+  | { readonly kind: 'created' | 'destroyed' | 'unbound'; readonly session: number; readonly host: number }
+  | { readonly kind: 'failed'; readonly session: number; readonly connection: number; readonly error: number }
+
 /** Calls on the addon's threads: those queued, those somebody waits for, and those parked in the kernel after their caller gave up. */
 export interface LaneStatistics {
   readonly threads: number
@@ -125,6 +130,8 @@ export interface Binding {
   runProgram(program: Program): Job<Ending>
   lockByte(lane: string, path: string, offset: bigint): Job<() => void>
   openMonitor(group: UeventGroup, receive: (events: string[], lost: boolean) => void): () => void
+  /** EPROTONOSUPPORT when the kernel has no iSCSI loaded, EPERM without CAP_NET_ADMIN. */
+  openSessionMonitor(receive: (events: SessionEvent[], lost: boolean) => void): () => void
   laneStatistics(): LaneStatistics
 }
 
@@ -182,6 +189,11 @@ function isNativeFailure(error: unknown): error is NativeFailure {
   return error instanceof Error && 'errno' in error && 'syscall' in error
 }
 
+/** A failure as the addon throws it, as a SystemError; any other error as it is. */
+export function asSystemError(error: unknown): unknown {
+  return isNativeFailure(error) ? new SystemError(error) : error
+}
+
 /** Whether `error` is a system call's failure with one of these errno names. */
 export function failedWith(error: unknown, ...codes: string[]): error is SystemError {
   return error instanceof SystemError && codes.includes(error.code)
@@ -198,7 +210,7 @@ export async function finish<T>(job: Job<T>, signal: AbortSignal): Promise<T> {
     return await job.result
   } catch (error) {
     signal.throwIfAborted()
-    throw isNativeFailure(error) ? new SystemError(error) : error
+    throw asSystemError(error)
   } finally {
     signal.removeEventListener('abort', abandon)
   }

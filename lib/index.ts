@@ -17,3 +17,13 @@ export type { DeviceInfo, IdentityInfo, PathInfo } from './properties/device-inf
 export type { Association, CodeSet, Designator, DesignatorType } from './scsi/designators.ts'
 export type { ScsiIdentity } from './scsi/identity.ts'
 export type { StepMessage } from './trace.ts'
+export type {
+  DeviceChange,
+  HostChange,
+  IscsiSession,
+  MultipathPath,
+  PathChange,
+  SessionChange,
+} from './watch/change.ts'
+export { watch } from './watch/watch.ts'
+export type { WatchOptions } from './watch/watch.ts'

@@ -4,6 +4,7 @@
 #include "core/lanes.h"
 #include "dm/binding.h"
 #include "files/binding.h"
+#include "iscsi/binding.h"
 #include "network/binding.h"
 #include "process/binding.h"
 #include "scsi/binding.h"
@@ -27,6 +28,7 @@ Napi::Object export_all(Napi::Env env, Napi::Object exports) {
   hostbrick::export_block(env, exports);
   hostbrick::export_dm(env, exports);
   hostbrick::export_files(env, exports);
+  hostbrick::export_iscsi(env, exports);
   hostbrick::export_network(env, exports);
   hostbrick::export_process(env, exports);
   hostbrick::export_scsi(env, exports);

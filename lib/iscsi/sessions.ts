@@ -23,6 +23,8 @@ export interface Session {
   readonly targetName: string
   /** The portal it was configured for; a redirected session talks to another. Null before the login is done. */
   readonly portal: Portal | null
+  /** The portal that it talks to now; null while it has no connection. */
+  readonly peer: Portal | null
   /** LOGGED_IN, FAILED or FREE. */
   readonly state: string
   /** The logical units that the kernel has devices for. */
@@ -37,7 +39,7 @@ const folders: readonly WalkFolder[] = [
   },
   {
     path: 'class/iscsi_connection',
-    attributes: [{ name: 'uevent' }, { name: 'persistent_address' }, { name: 'persistent_port' }],
+    attributes: ['uevent', 'persistent_address', 'persistent_port', 'address', 'port'].map((name) => ({ name })),
     directories: [],
   },
   { path: 'class/scsi_device', attributes: [{ name: 'uevent' }], directories: [] },
@@ -51,13 +53,12 @@ const hostPerSession = ['tcp', 'iser']
 export async function readSessions(signal: AbortSignal): Promise<Session[]> {
   const bytes = await finish(binding().walk('iscsi', '/sys', folders), signal)
   const entries = [...readWalk(bytes, folders)]
-  const portals = new Map<number, Portal>()
-  for (const entry of entries.filter(({ folder }) => folder === 1)) {
-    const portal = portalOf(entry)
-    if (portal) portals.set(sessionNumber(entry), portal)
-  }
+  // Linux has one connection per session.
+  const connections = new Map(
+    entries.flatMap((entry) => (entry.folder === 1 ? [[sessionNumber(entry), entry] as const] : [])),
+  )
   const transports = new Map(
-    entries.filter(({ folder }) => folder === 3).map((entry) => [entry.name, transportOf(entry)]),
+    entries.flatMap((entry) => (entry.folder === 3 ? [[entry.name, transportOf(entry)] as const] : [])),
   )
   const units = entries
     .flatMap(({ folder, path }) => (folder === 2 ? [scsiPlaceOf(path)] : []))
@@ -66,6 +67,7 @@ export async function readSessions(signal: AbortSignal): Promise<Session[]> {
     .filter(({ folder }) => folder === 0)
     .map((entry) => {
       const id = sessionNumber(entry)
+      const connection = connections.get(id)
       const host = Number(/\/host(\d+)\//.exec(entry.path)?.[1])
       const over = { name: text(entry, 'ifacename') ?? '', transport: transports.get(`host${host}`) ?? '' }
       return {
@@ -74,7 +76,8 @@ export async function readSessions(signal: AbortSignal): Promise<Session[]> {
         targetId: targetIdOf(entry, over.transport),
         over,
         targetName: text(entry, 'targetname') ?? '',
-        portal: portals.get(id) ?? null,
+        portal: connection ? portalOf(connection, 'persistent_address', 'persistent_port') : null,
+        peer: connection ? portalOf(connection, 'address', 'port') : null,
         state: text(entry, 'state') ?? '',
         units: units.filter(({ session }) => session === id),
       }
@@ -118,11 +121,10 @@ function sessionNumber({ path }: WalkEntry): number {
   return Number(/\/session(\d+)\//.exec(path)?.[1])
 }
 
-function portalOf(entry: WalkEntry): Portal | undefined {
-  const address = text(entry, 'persistent_address')
-  const port = text(entry, 'persistent_port')
-  if (address === null || port === null) return undefined
-  return portalAt(address, port)
+function portalOf(entry: WalkEntry, addressName: string, portName: string): Portal | null {
+  const address = text(entry, addressName)
+  const port = text(entry, portName)
+  return address === null || port === null ? null : portalAt(address, port)
 }
 
 /** The kernel writes "(null)", and older ones "<NULL>", for what is not set. */

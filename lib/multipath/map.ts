@@ -31,7 +31,7 @@ export interface PartitionedMap extends MultipathMap {
  * The WWID in a device-mapper uuid; undefined when it is no multipath map's. LVM's and cryptsetup's maps have other
  * prefixes, and those of partitions have one before this (libmultipath/devmapper.h, kpartx).
  */
-function wwidOf(uuid: string): string | undefined {
+export function wwidOf(uuid: string): string | undefined {
   return /^mpath-(.+)$/.exec(uuid)?.[1]
 }
 

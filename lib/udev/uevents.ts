@@ -1,5 +1,7 @@
 import { binding } from '../binding.ts'
 import type { UeventGroup } from '../binding.ts'
+import { Monitor } from '../monitor.ts'
+import type { Listener } from '../monitor.ts'
 
 /** One uevent: what the kernel, or udevd after its rules, says has happened to a device. */
 export class Uevent {
@@ -45,42 +47,19 @@ function parseProperties(text: string): Map<string, string> {
   return properties
 }
 
-/** Gets every uevent; `undefined` means that some were lost and that everything must be looked at again. */
-export type UeventListener = (event: Uevent | undefined) => void
+export type UeventListener = Listener<Uevent>
 
-interface Monitor {
-  readonly listeners: Set<UeventListener>
-  readonly close: () => void
+const monitorOf = (group: UeventGroup): Monitor<string, Uevent> =>
+  new Monitor(
+    (receive) => binding().openMonitor(group, receive),
+    (text) => new Uevent(text),
+  )
+const monitors: Readonly<Record<UeventGroup, Monitor<string, Uevent>>> = {
+  kernel: monitorOf('kernel'),
+  udev: monitorOf('udev'),
 }
 
-/** One socket per group, open while somebody listens. */
-const monitors = new Map<UeventGroup, Monitor>()
-
-/** Listens from now on, until disposed. */
+/** Listens from now on, until disposed. One socket per group, open while somebody listens. */
 export function listen(group: UeventGroup, listener: UeventListener): Disposable {
-  const monitor = monitors.get(group) ?? open(group)
-  monitor.listeners.add(listener)
-  return {
-    [Symbol.dispose]() {
-      monitor.listeners.delete(listener)
-      if (monitor.listeners.size > 0 || monitors.get(group) !== monitor) return
-      monitors.delete(group)
-      monitor.close()
-    },
-  }
-}
-
-function open(group: UeventGroup): Monitor {
-  const listeners = new Set<UeventListener>()
-  const close = binding().openMonitor(group, (texts, lost) => {
-    const events: (Uevent | undefined)[] = texts.map((text) => new Uevent(text))
-    // The kernel reports a loss before the messages that are still to be read.
-    if (lost) events.unshift(undefined)
-    for (const event of events) {
-      for (const listener of listeners) listener(event)
-    }
-  })
-  const monitor = { listeners, close }
-  monitors.set(group, monitor)
-  return monitor
+  return monitors[group].listen(listener)
 }

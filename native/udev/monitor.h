@@ -1,12 +1,9 @@
 #pragma once
 
-#include <functional>
 #include <string>
-#include <thread>
-#include <vector>
 
-#include "core/event.h"
 #include "core/file_descriptor.h"
+#include "netlink/monitor.h"
 
 namespace hostbrick {
 
@@ -16,39 +13,18 @@ enum class UeventGroup : unsigned {
   udev = 2,    ///< udevd, when its rules have run, its database is written and the links exist
 };
 
-/** Uevents in the order they came, as the texts that udev/message.h describes. */
-struct UeventBatch {
-  std::vector<std::string> events;
-  bool lost = false;  ///< the socket overflowed: the receiver must look at everything again
-};
+/** Uevents as the texts that udev/message.h describes. */
+using UeventBatch = NetlinkBatch<std::string>;
 
-/** A bound socket, with a receive buffer for bursts of many thousand events where the process may have one. */
 FileDescriptor open_uevent_socket(UeventGroup group);
 
 /**
- * Listens on a thread of its own. Messages of other senders than the group's rightful one are dropped:
- * the kernel has port 0 and both have uid 0.
+ * Messages of other senders than the group's rightful one are dropped: the kernel has port 0 and both have uid 0.
  */
-class UeventMonitor {
+class UeventMonitor : public NetlinkMonitor<std::string> {
  public:
-  using Receiver = std::function<void(UeventBatch)>;
-
-  /** `receive` is called on the monitor's thread. Takes any datagram socket with SO_PASSCRED, which is how it is
-   * tested. */
+  /** `socket` must have SO_PASSCRED. */
   UeventMonitor(FileDescriptor socket, UeventGroup group, Receiver receive);
-  ~UeventMonitor();
-  UeventMonitor(const UeventMonitor&) = delete;
-  UeventMonitor& operator=(const UeventMonitor&) = delete;
-
- private:
-  void run();
-  bool read_batch(UeventBatch& batch) const;
-
-  FileDescriptor socket_;
-  UeventGroup group_;
-  Receiver receive_;
-  Event stop_;
-  std::thread thread_;
 };
 
 }  // namespace hostbrick

@@ -26,7 +26,7 @@ build build/native address,undefined all
 ctest --test-dir build/native --output-on-failure --parallel 2 --progress
 
 build build/native-tsan thread native_tests
-build/native-tsan/test/native/native_tests --test-suite=lanes,monitor
+build/native-tsan/test/native/native_tests --test-suite="lanes,monitor,session monitor"
 
 compiler=$(find_libfuzzer)
 if [[ -n $compiler ]]; then

@@ -1,0 +1,113 @@
+import { BrickError } from '../errors.ts'
+import { asBrickError } from '../operation.ts'
+import type { HostChange } from './change.ts'
+import { difference } from './difference.ts'
+import { Occasions } from './occasions.ts'
+import { allParts, look } from './picture.ts'
+import type { Picture } from './picture.ts'
+
+export interface WatchOptions {
+  /** Ends the watch: what waits for the next change fails with ABORTED. */
+  signal?: AbortSignal | undefined
+}
+
+/**
+ * Tells what changes in this host's storage from now on: block devices, iSCSI sessions, and the paths of multipath maps.
+ *
+ *     for await (const change of watch({ signal })) {
+ *       if (change.kind === 'device' && change.change === 'changed') console.log(change.device.path, change.fields)
+ *     }
+ *
+ * The kernel's events say when to look, and what is told is the difference between two looks: nothing twice, and nothing
+ * lost, also when events are. Who does not ask for a while is told the sum of what has happened meanwhile. What comes and
+ * goes between two looks is not told, and neither is what the kernel does not announce, until something else makes
+ * hostbrick look; that a session has been logged in again may be told a second late.
+ *
+ * The watch begins with the call, keeps the process alive, and ends with the loop or the signal.
+ *
+ * @throws BrickError ABORTED as node:events' `on` does: at once if the signal has fired, from `next()` if it fires later;
+ * PERMISSION_DENIED without CAP_NET_ADMIN; SYSTEM
+ */
+export function watch({ signal }: WatchOptions = {}): AsyncIterableIterator<HostChange> {
+  if (signal?.aborted) throw aborted(signal)
+  try {
+    return new Watching(new Occasions(), signal)
+  } catch (error) {
+    throw asBrickError(error, 'watch')
+  }
+}
+
+/** The iterator. A generator would subscribe only when it is first asked, and could not be ended while it waits. */
+class Watching implements AsyncIterableIterator<HostChange> {
+  readonly #occasions: Occasions
+  readonly #signal: AbortSignal | undefined
+  readonly #stop = new AbortController()
+  readonly #changes: AsyncGenerator<HostChange, undefined, undefined>
+
+  constructor(occasions: Occasions, signal: AbortSignal | undefined) {
+    this.#occasions = occasions
+    this.#signal = signal
+    signal?.addEventListener('abort', this.#abort, { once: true })
+    const first = look(new Set(allParts), { devices: [], sessions: [], paths: [] }, this.#stop.signal)
+    // It fails whoever asks first.
+    first.catch(() => undefined)
+    this.#changes = this.#run(first)
+  }
+
+  next(): Promise<IteratorResult<HostChange, undefined>> {
+    return this.#changes.next()
+  }
+
+  return(): Promise<IteratorResult<HostChange, undefined>> {
+    this.#close(undefined)
+    return this.#changes.return(undefined)
+  }
+
+  async throw(error: unknown): Promise<never> {
+    await this.return()
+    throw error
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  readonly #abort = (): void => {
+    if (this.#signal) this.#close(aborted(this.#signal))
+  }
+
+  /** With a reason, whoever waits fails with it; without, the iteration is over. */
+  #close(reason: BrickError | undefined): void {
+    this.#signal?.removeEventListener('abort', this.#abort)
+    this.#occasions[Symbol.dispose]()
+    this.#stop.abort(reason ?? over)
+  }
+
+  async *#run(first: Promise<Picture>): AsyncGenerator<HostChange, undefined, undefined> {
+    const { signal } = this.#stop
+    try {
+      let known = this.#occasions.from(await first)
+      for (;;) {
+        // Nobody announces that a session has been logged in.
+        if (known.sessions.some(({ state }) => state !== 'LOGGED_IN')) this.#occasions.lookAgain('sessions')
+        const parts = await this.#occasions.next(signal)
+        const errors = this.#occasions.takeErrors()
+        const now = await look(parts, known, signal)
+        const changes = difference(known, now, errors)
+        known = now
+        yield* changes
+      }
+    } catch (error) {
+      if (signal.reason === over) return undefined
+      throw asBrickError(error, 'watch')
+    } finally {
+      this.#close(undefined)
+    }
+  }
+}
+
+const over = new Error('the iteration is over')
+
+function aborted(signal: AbortSignal): BrickError {
+  return new BrickError('ABORTED', 'aborted by the caller', { step: 'watch', cause: signal.reason })
+}
