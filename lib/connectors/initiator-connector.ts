@@ -1,4 +1,4 @@
-import type { Ready } from '../multipath/attach.ts'
+import type { Ready } from '../volume/attach.ts'
 import type { CallOptions } from '../operation.ts'
 import type { DeviceInfo } from '../properties/device-info.ts'
 

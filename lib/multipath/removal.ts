@@ -1,5 +1,6 @@
-import { orAborted } from '../abort.ts'
+import { anyOf, orAborted } from '../abort.ts'
 import { binding, failedWith, finish } from '../binding.ts'
+import type { MapState } from '../binding.ts'
 import { heldExclusively } from '../block/disk.ts'
 import { BrickError } from '../errors.ts'
 import { inventory } from '../inventory/inventory.ts'
@@ -12,6 +13,9 @@ import { parseMultipathStatus } from './map-status.ts'
 
 /** Calls that wait for one map share a lane. */
 const lane = ({ device }: MultipathMap): string => `dm:${device}`
+
+/** Milliseconds that those who have a map open have to close it. */
+const closePatience = 5000
 
 /** How a map is when it is to be taken down. */
 export interface MapCondition {
@@ -27,14 +31,18 @@ export interface MapCondition {
  */
 export async function wake(map: MultipathMap, signal: AbortSignal): Promise<MapCondition | undefined> {
   try {
-    const state = await finish(binding().mapState(lane(map), map.name), signal)
-    if (state.suspended) await finish(binding().resumeMap(lane(map), map.name), signal)
-    const { queueing, paths } = parseMultipathStatus(state)
+    if ((await stateOf(map, signal)).suspended) await finish(binding().resumeMap(lane(map), map.name), signal)
+    // Only now: while it is suspended a map may say that it does not queue (multipath_presuspend in dm-mpath.c).
+    const { queueing, paths } = parseMultipathStatus(await stateOf(map, signal))
     return { queueing, dead: !paths.some(({ active }) => active) }
   } catch (error) {
     if (failedWith(error, 'ENXIO')) return undefined
     throw error
   }
+}
+
+function stateOf(map: MultipathMap, signal: AbortSignal): Promise<MapState> {
+  return finish(binding().mapState(lane(map), map.name), signal)
 }
 
 /** Makes the map keep what it cannot write, or fail it. */
@@ -86,7 +94,7 @@ export async function discardMapsAbove({ name }: Disk, signal: AbortSignal): Pro
 
 /** Has the map removed as soon as nobody has it open any more. */
 export async function removeMapWhenClosed(map: MultipathMap, signal: AbortSignal): Promise<void> {
-  await removeNatively(map, map.name, signal, true)
+  if (!(await removed(map, map.name, true, signal))) throw inUse(map.path)
 }
 
 /** multipathd's answer; undefined when there is no multipathd. */
@@ -99,12 +107,27 @@ async function askToRemove(map: MultipathMap, signal: AbortSignal): Promise<stri
   }
 }
 
-async function removeNatively(map: MultipathMap, name: string, signal: AbortSignal, whenClosed = false): Promise<void> {
+/** udev's rules have a look at a map whenever something happens to it: that is waited for. */
+async function removeNatively(map: MultipathMap, name: string, signal: AbortSignal): Promise<void> {
+  const patience = anyOf(signal, AbortSignal.timeout(closePatience))
+  using watch = new Watch('udev', (event) => event.subsystem === 'block')
+  try {
+    await watch.until(async () => ((await removed(map, name, false, patience)) ? true : undefined), patience)
+  } catch (error) {
+    signal.throwIfAborted()
+    throw patience.aborted ? inUse(map.path) : error
+  }
+}
+
+/** False when somebody has it open. One that has gone already is fine. */
+async function removed(map: MultipathMap, name: string, whenClosed: boolean, signal: AbortSignal): Promise<boolean> {
   try {
     await finish(binding().removeMap(lane(map), name, whenClosed), signal)
+    return true
   } catch (error) {
-    if (failedWith(error, 'EBUSY')) throw inUse(map.path)
-    if (!failedWith(error, 'ENXIO')) throw error
+    if (failedWith(error, 'EBUSY')) return false
+    if (failedWith(error, 'ENXIO')) return true
+    throw error
   }
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { BrickError } from '../../lib/errors.ts'
-import { allFailed, Ways } from '../../lib/multipath/ways.ts'
+import { allFailed, Ways } from '../../lib/volume/ways.ts'
 import type { Leftover } from '../../lib/rollback.ts'
 
 class Path {

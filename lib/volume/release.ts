@@ -4,9 +4,9 @@ import type { PartitionedMap } from '../multipath/map.ts'
 import { refuseMapInUse, removeMap, removeMapWhenClosed, setQueueing, wake } from '../multipath/removal.ts'
 import { asBrickError } from '../operation.ts'
 import type { Operation } from '../operation.ts'
-import { sameUnit } from './identity.ts'
-import type { ScsiPath } from './paths.ts'
-import { isRunning, liveIdentity } from './unit.ts'
+import { sameUnit } from '../scsi/identity.ts'
+import type { ScsiPath } from '../scsi/paths.ts'
+import { isRunning, liveIdentity } from '../scsi/unit.ts'
 
 /** A volume as it is on this host: its disks, and with multipath the map that makes one device of them. */
 export interface AttachedVolume {

@@ -3,11 +3,11 @@ import { BrickError } from '../errors.ts'
 import { discardMapsAbove } from '../multipath/removal.ts'
 import type { Operation } from '../operation.ts'
 import type { Rollback } from '../rollback.ts'
-import { matchesWwn, sameUnit } from './identity.ts'
-import type { ScsiIdentity } from './identity.ts'
-import type { ScsiPath } from './paths.ts'
-import { findDisk, liveIdentity, notedIdentity, remove, rescan, scan } from './unit.ts'
-import type { Disk, KnownDisk, UnitAddress } from './unit.ts'
+import { matchesWwn, sameUnit } from '../scsi/identity.ts'
+import type { ScsiIdentity } from '../scsi/identity.ts'
+import type { ScsiPath } from '../scsi/paths.ts'
+import { findDisk, liveIdentity, notedIdentity, remove, rescan, scan } from '../scsi/unit.ts'
+import type { Disk, KnownDisk, UnitAddress } from '../scsi/unit.ts'
 
 /** A disk that is proven to be the volume. */
 export interface ProvenDisk extends KnownDisk {

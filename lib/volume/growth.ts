@@ -4,9 +4,9 @@ import { askMultipathd } from '../multipath/daemon.ts'
 import type { MultipathMap } from '../multipath/map.ts'
 import { asBrickError } from '../operation.ts'
 import type { Operation } from '../operation.ts'
-import type { ScsiPath } from './paths.ts'
+import type { ScsiPath } from '../scsi/paths.ts'
 import type { AttachedVolume } from './release.ts'
-import { grow } from './volume.ts'
+import { grow } from './bring-up.ts'
 
 /**
  * Makes this host see the size that a volume now has, on every path and then on the map above them, and returns it in
