@@ -15,7 +15,7 @@ import { parseMultipathStatus } from './map-status.ts'
 const lane = ({ device }: MultipathMap): string => `dm:${device}`
 
 /** Milliseconds that those who have a map open have to close it. */
-const closePatience = 5000
+const closePatience = 10_000
 
 /** How a map is when it is to be taken down. */
 export interface MapCondition {
@@ -45,14 +45,18 @@ function stateOf(map: MultipathMap, signal: AbortSignal): Promise<MapState> {
   return finish(binding().mapState(lane(map), map.name), signal)
 }
 
-/** Makes the map keep what it cannot write, or fail it. */
-export async function setQueueing(map: MultipathMap, queueing: boolean, signal: AbortSignal): Promise<void> {
+/** Makes the map fail what it cannot write. */
+export async function stopQueueing(map: MultipathMap, signal: AbortSignal): Promise<void> {
   // multipathd has an opinion of its own, which it would put through again.
-  const command = queueing ? 'restorequeueing' : 'disablequeueing'
-  const answer = await askMultipathd(`${command} map ${map.name}`, signal)
-  if (answer !== undefined) return
-  const message = queueing ? 'queue_if_no_path' : 'fail_if_no_path'
-  await finish(binding().messageMap(lane(map), map.name, message), signal)
+  const answer = await askMultipathd(`disablequeueing map ${map.name}`, signal)
+  if (answer === undefined) await finish(binding().messageMap(lane(map), map.name, 'fail_if_no_path'), signal)
+}
+
+/** Makes the map keep again what it cannot write. */
+export async function queueAgain(map: MultipathMap, signal: AbortSignal): Promise<void> {
+  await askMultipathd(`restorequeueing map ${map.name}`, signal)
+  // Without a path multipathd waits for one before it says so to the kernel.
+  await finish(binding().messageMap(lane(map), map.name, 'queue_if_no_path'), signal)
 }
 
 /** @throws BrickError DEVICE_IN_USE */
@@ -70,15 +74,21 @@ async function isInUse({ path, partitions }: PartitionedMap, signal: AbortSignal
 /**
  * Removes the map, with those of its partitions, and returns when it has gone. One that has gone already is fine.
  *
+ * udev's rules have a look at a map whenever something happens to it, and have it open meanwhile. That is waited for.
+ *
  * @throws BrickError DEVICE_IN_USE
  */
 export async function removeMap(map: PartitionedMap, signal: AbortSignal): Promise<void> {
-  using watch = new Watch('kernel', (event) => event.mentions(`/${map.device}`) && event.action === 'remove')
-  if ((await askToRemove(map, signal)) === undefined) {
-    for (const { name } of map.partitions) await removeNatively(map, name, signal)
-    await removeNatively(map, map.name, signal)
+  const patience = anyOf(signal, AbortSignal.timeout(closePatience))
+  using closed = new Watch('udev', (event) => event.subsystem === 'block')
+  using gone = new Watch('kernel', (event) => event.mentions(`/${map.device}`) && event.action === 'remove')
+  try {
+    await closed.until(async () => ((await tryToRemove(map, patience)) ? true : undefined), patience)
+  } catch (error) {
+    signal.throwIfAborted()
+    throw patience.aborted ? inUse(map.path) : error
   }
-  await watch.until(async () => ((await mapExists(map, signal)) ? undefined : true), signal)
+  await gone.until(async () => ((await mapExists(map, signal)) ? undefined : true), signal)
 }
 
 /** Removes the maps above a disk that is not their volume any more, without writing anything; those in use stay. */
@@ -87,7 +97,7 @@ export async function discardMapsAbove({ name }: Disk, signal: AbortSignal): Pro
   const disk = host.byName.get(name)
   for (const map of disk ? mapsOf([disk], [], host) : []) {
     if (await isInUse(map, signal)) continue
-    await setQueueing(map, false, signal)
+    await stopQueueing(map, signal)
     await removeMap(map, signal)
   }
 }
@@ -97,26 +107,19 @@ export async function removeMapWhenClosed(map: MultipathMap, signal: AbortSignal
   if (!(await removed(map, map.name, true, signal))) throw inUse(map.path)
 }
 
-/** multipathd's answer; undefined when there is no multipathd. */
-async function askToRemove(map: MultipathMap, signal: AbortSignal): Promise<string | undefined> {
+/** False when somebody has it open. */
+async function tryToRemove(map: PartitionedMap, signal: AbortSignal): Promise<boolean> {
   try {
-    return await askMultipathd(`del map ${map.name}`, signal)
+    if ((await askMultipathd(`del map ${map.name}`, signal)) !== undefined) return true
   } catch (error) {
-    if (!(await mapExists(map, signal))) return 'ok'
+    if (!(await mapExists(map, signal))) return true
+    if (error instanceof BrickError && error.code === 'DEVICE_IN_USE') return false
     throw error
   }
-}
-
-/** udev's rules have a look at a map whenever something happens to it: that is waited for. */
-async function removeNatively(map: MultipathMap, name: string, signal: AbortSignal): Promise<void> {
-  const patience = anyOf(signal, AbortSignal.timeout(closePatience))
-  using watch = new Watch('udev', (event) => event.subsystem === 'block')
-  try {
-    await watch.until(async () => ((await removed(map, name, false, patience)) ? true : undefined), patience)
-  } catch (error) {
-    signal.throwIfAborted()
-    throw patience.aborted ? inUse(map.path) : error
+  for (const { name } of [...map.partitions, map]) {
+    if (!(await removed(map, name, false, signal))) return false
   }
+  return true
 }
 
 /** False when somebody has it open. One that has gone already is fine. */

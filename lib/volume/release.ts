@@ -1,7 +1,7 @@
 import { flush, heldExclusively } from '../block/disk.ts'
 import { BrickError } from '../errors.ts'
 import type { PartitionedMap } from '../multipath/map.ts'
-import { refuseMapInUse, removeMap, removeMapWhenClosed, setQueueing, wake } from '../multipath/removal.ts'
+import { queueAgain, refuseMapInUse, removeMap, removeMapWhenClosed, stopQueueing, wake } from '../multipath/removal.ts'
 import { asBrickError } from '../operation.ts'
 import type { Operation } from '../operation.ts'
 import { sameUnit } from '../scsi/identity.ts'
@@ -76,7 +76,7 @@ async function releaseMap(
   await attempt('use', (signal) => refuseMapInUse(map, signal))
   // Without a path it would keep whoever writes, or flushes, waiting for ever.
   const unblock = condition.queueing && (condition.dead || force)
-  if (unblock) await operation.step('map', (signal) => setQueueing(map, false, signal))
+  if (unblock) await operation.step('map', (signal) => stopQueueing(map, signal))
   try {
     const flushed = await attempt('flush', (signal) => flushMap(map, paths, signal))
     const removed = await attempt('map', async (signal) => {
@@ -86,7 +86,7 @@ async function releaseMap(
     if (removed !== true) await operation.step('map', (signal) => removeMapWhenClosed(map, signal))
     return flushed === true
   } catch (error) {
-    if (unblock) await operation.cleanup('undo map', (signal) => setQueueing(map, true, signal))
+    if (unblock) await operation.cleanup('undo map', (signal) => queueAgain(map, signal))
     throw error
   }
 }
