@@ -7,8 +7,10 @@ import { askMultipathd } from './daemon.ts'
 import { liveMapAbove } from './map.ts'
 import type { LiveMap } from './map.ts'
 
-/** Milliseconds that multipathd has for a map when it knows all that it needs; it may be waiting for udev meanwhile. */
-const patience = 10_000
+/** Milliseconds that multipathd has for a map when it knows all that it needs. */
+const patienceForMap = 10_000
+/** For more paths it waits until udev has dealt with the map (uev_wait_timeout in multipath.conf). */
+const patienceForPaths = 30_000
 
 /** Whether a multipathd is there to make maps. @throws BrickError MULTIPATH_FAILED when not */
 export async function requireMultipathd(signal: AbortSignal): Promise<void> {
@@ -54,7 +56,7 @@ export class MapAssembly implements Disposable {
   async whole(map: LiveMap): Promise<void> {
     const isIn = (other: LiveMap | undefined): boolean => other?.device === map.device
     const all = this.#appears((maps) => (maps.every(isIn) ? true : undefined))
-    const refusal = this.#impatient('multipathd does not add every path to the map')
+    const refusal = this.#impatient('multipathd does not add every path to the map', patienceForPaths)
     await Promise.race([all, refusal])
   }
 
@@ -92,11 +94,11 @@ export class MapAssembly implements Disposable {
     // Its configuration may want two paths before it makes a map by itself.
     const [name] = this.#disks.map(({ identity }) => identity.names.udev ?? identity.names.multipath)
     if (name !== undefined && name !== null) await ask(`add map ${name}`, this.#signal)
-    return await this.#impatient('multipathd makes no map of these disks')
+    return await this.#impatient('multipathd makes no map of these disks', patienceForMap)
   }
 
   /** Fails with this message when multipathd has been told of every disk and its time has passed. */
-  async #impatient(message: string): Promise<never> {
+  async #impatient(message: string, patience: number): Promise<never> {
     const answers = await Promise.all(this.#answers)
     const timeout = AbortSignal.timeout(patience)
     const ended = anyOf(this.#signal, timeout)

@@ -30,8 +30,14 @@ export interface MapCondition {
  * Undefined when it has gone.
  */
 export async function wake(map: MultipathMap, signal: AbortSignal): Promise<MapCondition | undefined> {
+  using watch = new Watch('kernel', (event) => event.mentions(`/${map.device}`))
   try {
-    if ((await stateOf(map, signal)).suspended) await finish(binding().resumeMap(lane(map), map.name), signal)
+    // One that is just being made has no table yet, and nothing that could be resumed.
+    const made = await watch.until(async () => {
+      const state = await stateOf(map, signal)
+      return state.table.length > 0 ? state : undefined
+    }, signal)
+    if (made.suspended) await finish(binding().resumeMap(lane(map), map.name), signal)
     // Only now: while it is suspended a map may say that it does not queue (multipath_presuspend in dm-mpath.c).
     const { queueing, paths } = parseMultipathStatus(await stateOf(map, signal))
     return { queueing, dead: !paths.some(({ active }) => active) }
