@@ -1,6 +1,6 @@
 import type { BlockDevice } from '../inventory/block-device.ts'
 
-/** A change of this host's storage: plain JSON, told apart by `kind` and `change`. */
+/** A change of this host's storage: plain objects, told apart by `kind` and `change`. */
 export type HostChange = DeviceChange | SessionChange | PathChange
 
 /** A block device came, went, or is not as it was. One that took another's name is another device. */

@@ -31,11 +31,17 @@ export const allParts: readonly Part[] = ['devices', 'sessions', 'paths']
 /** Looks at these parts of the host; the others are as before. */
 export async function look(parts: ReadonlySet<Part>, before: Picture, signal: AbortSignal): Promise<Picture> {
   const [devices, sessions] = await Promise.all([
-    parts.has('devices') ? orAborted(inventory(), signal).then((host) => host.devices) : before.devices,
+    parts.has('devices') ? lookAtDevices(signal) : before.devices,
     parts.has('sessions') ? lookAtSessions(signal) : before.sessions,
   ])
   const paths = parts.has('paths') ? await lookAtPaths(devices, signal) : before.paths
   return { devices, sessions, paths }
+}
+
+async function lookAtDevices(signal: AbortSignal): Promise<readonly BlockDevice[]> {
+  const { devices } = await orAborted(inventory(), signal)
+  // A map that is being deleted refuses to say its name (dm_get_from_kobject in drivers/md/dm.c), and has no size.
+  return devices.filter(({ unreadable }) => !('dm/name' in unreadable))
 }
 
 async function lookAtSessions(signal: AbortSignal): Promise<IscsiSession[]> {

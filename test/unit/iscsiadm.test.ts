@@ -29,6 +29,7 @@ const session = {
   over: tcp,
   targetName: target.iqn,
   portal: target.portal,
+  peer: null,
   state: 'LOGGED_IN',
   units: [],
 }

@@ -21,6 +21,7 @@ const session = {
   over: tcp,
   targetName: 'iqn.2026-11.test:a',
   portal: null,
+  peer: null,
   state: 'LOGGED_IN',
   units: [],
 }
