@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { after, afterEach, before, describe, it } from 'node:test'
-import { BrickError, ISCSIConnector } from 'hostbrick'
+import { BrickError, ISCSIConnector, watch } from 'hostbrick'
 import type { DeviceInfo, ErrorCode } from 'hostbrick'
 import { run } from '../command.ts'
 import { startIscsid, startMultipathd, type Daemon } from '../daemons.ts'
@@ -115,8 +115,12 @@ describe('an attach over several portals', () => {
       info.failures.map(({ portal }) => portal),
       [PORTALS[1]],
     )
+    const changes = watch({ signal: AbortSignal.timeout(40_000) })
     hole.lift()
-    await until('the path has joined', () => pathsInMap(info).length === 2, 30_000)
+    for await (const change of changes) {
+      if (change.kind === 'path' && change.change === 'added' && change.map.path === info.path) break
+    }
+    assert.equal(pathsInMap(info).length, 2)
     await connector.disconnectVolume(volume, info)
   })
 
