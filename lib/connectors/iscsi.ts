@@ -24,6 +24,7 @@ import { readDeviceInfo } from '../properties/device-info.ts'
 import type { DeviceInfo } from '../properties/device-info.ts'
 import { parseIscsiProperties } from '../properties/iscsi.ts'
 import type { IscsiProperties, IscsiTarget } from '../properties/iscsi.ts'
+import { together } from '../together.ts'
 import { growVolume } from '../volume/growth.ts'
 import { release } from '../volume/release.ts'
 import type { ConnectOptions, DisconnectOptions, ExtendOptions, InitiatorConnector } from './initiator-connector.ts'
@@ -75,7 +76,7 @@ export class ISCSIConnector implements InitiatorConnector {
     const targets = await namedTargets(volume, this.#transport, operation)
     const found = await operation.step('find', (signal) => findVolume(targets, expected, signal))
     const { failures, flushed } = await release(found, force, operation)
-    await Promise.all(
+    await together(
       placesOf(found, targets).map(async (place) => {
         using _target = await operation.step('lock', (signal) => lock(targetKey(place.target), signal))
         await leave(place, flushed, operation)

@@ -6,6 +6,7 @@ import type { ChapCredentials } from '../properties/iscsi.ts'
 import type { Rollback } from '../rollback.ts'
 import type { ScsiPath } from '../scsi/paths.ts'
 import { diskSequence, remove, takeOffline } from '../scsi/unit.ts'
+import { together } from '../together.ts'
 import { probeLogin } from './login-probe.ts'
 import { openInitiator } from './initiator.ts'
 import { tcp } from './interface.ts'
@@ -143,7 +144,7 @@ export async function leave(
   const staying = paths.filter((path) => !unused.some(({ id }) => id === path.session))
   if (!orderly) await operation.step('offline', (signal) => each(paths, ({ unit }) => takeOffline(unit, signal)))
   // A logout takes its disks along; deleted at the same time they are gone earlier.
-  await all([
+  await together([
     operation.step('delete', (signal) => each(orderly ? paths : staying, (path) => removeOwn(path, signal))),
     ...unused.map((session) => operation.step('logout', (signal) => initiator.sessions.logout(session, signal))),
     ...(unused.length < sessions.length
@@ -164,11 +165,5 @@ async function removeOwn({ unit, disk, sequence }: ScsiPath, signal: AbortSignal
 }
 
 async function each<T>(items: readonly T[], act: (item: T) => Promise<void>): Promise<void> {
-  await all(items.map(act))
-}
-
-/** Waits for all of them, and fails with the first failure when none is under way any more. */
-async function all(promises: readonly Promise<void>[]): Promise<void> {
-  const outcomes = await Promise.allSettled(promises)
-  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
+  await together(items.map(act))
 }

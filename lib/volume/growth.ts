@@ -5,6 +5,7 @@ import type { MultipathMap } from '../multipath/map.ts'
 import { asBrickError } from '../operation.ts'
 import type { Operation } from '../operation.ts'
 import type { ScsiPath } from '../scsi/paths.ts'
+import { together } from '../together.ts'
 import type { AttachedVolume } from './release.ts'
 import { grow } from './bring-up.ts'
 
@@ -20,7 +21,7 @@ export async function growVolume(
   expectedBytes: number | undefined,
   operation: Operation,
 ): Promise<number> {
-  const outcomes = await Promise.all(paths.map((path) => growPath(path, operation)))
+  const outcomes = await together(paths.map((path) => growPath(path, operation)))
   const [first] = outcomes
   if (first === undefined) throw new BrickError('DEVICE_NOT_FOUND', 'the volume is not attached to this host')
   const largest = Math.max(...outcomes.map(({ size = 0 }) => size))

@@ -7,6 +7,7 @@ import type { Operation } from '../operation.ts'
 import { sameUnit } from '../scsi/identity.ts'
 import type { ScsiPath } from '../scsi/paths.ts'
 import { isRunning, liveIdentity } from '../scsi/unit.ts'
+import { together } from '../together.ts'
 
 /** A volume as it is on this host: its disks, and with multipath the map that makes one device of them. */
 export interface AttachedVolume {
@@ -45,7 +46,7 @@ export async function release(volume: AttachedVolume, force: boolean, operation:
   const flushed: boolean[] = []
   for (const map of volume.maps) flushed.push(await releaseMap(map, volume.paths, force, operation, attempt))
   if (volume.maps.length === 0)
-    flushed.push(...(await Promise.all(volume.paths.map((path) => releasePath(path, attempt)))))
+    flushed.push(...(await together(volume.paths.map((path) => releasePath(path, attempt)))))
   return { failures, flushed: flushed.every(Boolean) }
 }
 
