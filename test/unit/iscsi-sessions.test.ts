@@ -15,6 +15,7 @@ const session = {
   over: tcp,
   targetName: 'IQN.2026-11.test:A',
   portal: target.portal,
+  peer: target.portal,
   state: 'LOGGED_IN',
   units: [],
 }
