@@ -5,8 +5,8 @@ import type { DeviceChange, HostChange, IscsiSession, PathChange, SessionChange 
 import type { PathState, Picture } from './picture.ts'
 
 /**
- * What has changed between two pictures, in an order in which it can have happened: what fails, then what goes, from the
- * top down, then what comes, from the bottom up.
+ * What has changed between two pictures, in an order in which it can have happened: how sessions do, then what goes, from
+ * the top down, then what comes, from the bottom up, and how paths do.
  *
  * @param errors the last connection error of each session, by its number, that the kernel told of meanwhile
  */

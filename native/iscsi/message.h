@@ -26,8 +26,8 @@ struct SessionEvent {
 constexpr std::size_t session_message_size = 72;
 
 /**
- * Reads a message of NETLINK_ISCSI. Nothing for every other kind, above all those that carry parts of logins in progress,
- * for replies to requests, and for what is too short.
+ * Reads a message of NETLINK_ISCSI. Nothing for every other kind, above all those that carry parts of logins in
+ * progress, for replies to requests, and for what is too short.
  */
 std::optional<SessionEvent> session_event(std::span<const std::byte> message);
 

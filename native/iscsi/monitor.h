@@ -15,8 +15,8 @@ using SessionBatch = NetlinkBatch<SessionEvent>;
 FileDescriptor open_session_socket();
 
 /**
- * Only the kernel is believed, which has port 0. Of each message no more is read than its numbers: what a login says, such
- * as CHAP's answers, does not enter this process.
+ * Only the kernel is believed, which has port 0. Of each message no more is read than its numbers: what a login says,
+ * such as CHAP's answers, does not enter this process.
  */
 class SessionMonitor : public NetlinkMonitor<SessionEvent> {
  public:

@@ -1,5 +1,3 @@
-#include "iscsi/message.h"
-
 #include <fcntl.h>
 #include <linux/netlink.h>
 #include <sys/socket.h>
@@ -14,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "iscsi/message.h"
 #include "iscsi/monitor.h"
 #include "support.h"
 

@@ -219,9 +219,10 @@ describe('a watch of a multipath map', limit, () => {
     await diary.read(told(first, 'failed 1'))
     run('multipathd', 'reinstate', 'path', first)
     await diary.read(told(first, 'reinstated 2'))
-    // The map's new table is told, and what the kernel completes only after it.
+    // The map's new table is told, and what the kernel completes only after it. How the path that stays does at this
+    // moment is multipathd's business: it may give the kernel a table in which it has failed.
     run('multipathd', 'remove', 'path', second)
-    await diary.read(told(second, 'removed 1'))
+    await diary.read(told(second, 'removed'))
     await diary.read(/^map changed slaves/)
     await diary.read(new RegExp(`^${second} changed holders`))
     run('multipathd', 'add', 'path', second)
