@@ -1,6 +1,7 @@
 import { Socket } from 'node:net'
 import { binding, failedWith, finish } from '../binding.ts'
 import { BrickError } from '../errors.ts'
+import { readFile } from '../files.ts'
 import { iscsiError } from './errors.ts'
 import { ampleLength, IscsidRelease } from './iscsid-release.ts'
 import { loginRequest } from './login-request.ts'
@@ -43,9 +44,9 @@ export class Iscsid {
   }
 
   /**
-   * Ends a session and returns when it has. One that it does not know is fine. False when no iscsid is running.
+   * Ends a session and returns when it has. One that has gone is fine. False when no iscsid is running.
    *
-   * @throws BrickError
+   * @throws BrickError BUSY when it does not know the session yet: it takes over what it finds some time after its start
    */
   async logout({ id }: Session, signal: AbortSignal): Promise<boolean> {
     const request = Buffer.alloc(12)
@@ -54,6 +55,9 @@ export class Iscsid {
     request.writeInt32LE(id, 8)
     const error = await this.#ask(request, signal)
     if (error === undefined) return false
+    if (error === sessionNotFound && (await isThere(id, signal))) {
+      throw new BrickError('BUSY', `iscsid does not know session ${id} yet`, { details: { session: id } })
+    }
     if (error !== success && error !== sessionNotFound) throw iscsiError(error, `iscsid: logout of session ${id}`)
     return true
   }
@@ -89,4 +93,8 @@ export class Iscsid {
       throw error
     }
   }
+}
+
+async function isThere(session: number, signal: AbortSignal): Promise<boolean> {
+  return (await readFile('sysfs', `/sys/class/iscsi_session/session${session}/state`, signal)) !== undefined
 }

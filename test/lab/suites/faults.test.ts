@@ -1,8 +1,10 @@
 /** What an attach does while the programs that it needs fail it. */
 import assert from 'node:assert/strict'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { linkSync, mkdirSync, unlinkSync, writeFileSync } from 'node:fs'
+import { linkSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { after, afterEach, before, describe, it } from 'node:test'
+import type { TestContext } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import { BrickError, ISCSIConnector } from 'hostbrick'
 import type { StepMessage } from 'hostbrick'
 import { startIscsid, type Daemon } from '../daemons.ts'
@@ -44,39 +46,54 @@ describe('iscsid', () => {
       iscsid = await startIscsid()
       // With the login done the attach needs it no more.
       if (step !== 'login') assert.equal(outcome instanceof BrickError, true, String(outcome))
-      await connector.disconnectVolume(volume)
+      await detachWhenKnown()
     })
   }
 })
 
 describe("open-iscsi's database", () => {
-  it('is waited for while another program has it', async () => {
-    const lock = holdDatabase()
-    const freed = onceAfter('portal', () => setTimeout(lock.lift, 500))
+  it('is waited for while another program has it', async (test) => {
+    const lock = holdDatabase(test)
+    const freed = onceAfter('portal', () => {
+      void setTimeout(500).then(() => {
+        lock.lift()
+      })
+    })
     const info = await connector.connectVolume(volume)
     freed.stop()
     await connector.disconnectVolume(volume, info)
   })
 
-  it('is not waited for for ever', async () => {
-    const lock = holdDatabase()
+  it('is not waited for for ever', async (test) => {
+    holdDatabase(test)
     const error: unknown = await connector.connectVolume(volume).catch((reason: unknown) => reason)
-    lock.lift()
     assert.equal(error instanceof BrickError && error.code, 'BUSY', String(error))
   })
 })
 
-/** The lock that iscsiadm takes: idbm_lock in open-iscsi's usr/idbm.c. */
-function holdDatabase(): { lift: () => void } {
+/** A new iscsid takes over the sessions of the one before it in its own time. */
+async function detachWhenKnown(): Promise<void> {
+  for (const deadline = Date.now() + 20_000; ; await setTimeout(100)) {
+    try {
+      await connector.disconnectVolume(volume)
+      return
+    } catch (error) {
+      if (!(error instanceof BrickError && error.code === 'BUSY') || Date.now() > deadline) throw error
+    }
+  }
+}
+
+/** The lock that iscsiadm takes, until the test ends or it is lifted: idbm_lock in open-iscsi's usr/idbm.c. */
+function holdDatabase(test: TestContext): { lift: () => void } {
   const folder = '/run/lock/iscsi'
   mkdirSync(folder, { recursive: true })
   writeFileSync(`${folder}/lock`, '')
   linkSync(`${folder}/lock`, `${folder}/lock.write`)
-  return {
-    lift() {
-      unlinkSync(`${folder}/lock.write`)
-    },
+  const lift = (): void => {
+    rmSync(`${folder}/lock.write`, { force: true })
   }
+  test.after(lift)
+  return { lift }
 }
 
 /** Acts when this step of a call has ended for the first time. */
