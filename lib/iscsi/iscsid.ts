@@ -13,6 +13,7 @@ const logoutCommand = 2
 const success = 0
 const sessionNotFound = 2
 const sessionExists = 15
+const notConnected = 32
 
 /** command i32, error i32, and an answer that is not for us. */
 const responseHeader = 8
@@ -46,7 +47,7 @@ export class Iscsid {
   /**
    * Ends a session and returns when it has. One that has gone is fine. False when no iscsid is running.
    *
-   * @throws BrickError BUSY when it does not know the session yet: it takes over what it finds some time after its start
+   * @throws BrickError BUSY when it has not taken over the session yet, which it does some time after its start
    */
   async logout({ id }: Session, signal: AbortSignal): Promise<boolean> {
     const request = Buffer.alloc(12)
@@ -55,8 +56,8 @@ export class Iscsid {
     request.writeInt32LE(id, 8)
     const error = await this.#ask(request, signal)
     if (error === undefined) return false
-    if (error === sessionNotFound && (await isThere(id, signal))) {
-      throw new BrickError('BUSY', `iscsid does not know session ${id} yet`, { details: { session: id } })
+    if (error === notConnected || (error === sessionNotFound && (await isThere(id, signal)))) {
+      throw new BrickError('BUSY', `iscsid has not taken over session ${id} yet`, { details: { session: id, error } })
     }
     if (error !== success && error !== sessionNotFound) throw iscsiError(error, `iscsid: logout of session ${id}`)
     return true

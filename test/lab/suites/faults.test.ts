@@ -55,9 +55,7 @@ describe("open-iscsi's database", () => {
   it('is waited for while another program has it', async (test) => {
     const lock = holdDatabase(test)
     const freed = onceAfter('portal', () => {
-      void setTimeout(500).then(() => {
-        lock.lift()
-      })
+      globalThis.setTimeout(lock.lift, 500)
     })
     const info = await connector.connectVolume(volume)
     freed.stop()
@@ -65,20 +63,23 @@ describe("open-iscsi's database", () => {
   })
 
   it('is not waited for for ever', async (test) => {
-    holdDatabase(test)
+    const lock = holdDatabase(test)
     const error: unknown = await connector.connectVolume(volume).catch((reason: unknown) => reason)
+    lock.lift()
     assert.equal(error instanceof BrickError && error.code, 'BUSY', String(error))
   })
 })
 
 /** A new iscsid takes over the sessions of the one before it in its own time. */
 async function detachWhenKnown(): Promise<void> {
-  for (const deadline = Date.now() + 20_000; ; await setTimeout(100)) {
+  const deadline = Date.now() + 20_000
+  for (;;) {
     try {
       await connector.disconnectVolume(volume)
       return
     } catch (error) {
       if (!(error instanceof BrickError && error.code === 'BUSY') || Date.now() > deadline) throw error
+      await setTimeout(100)
     }
   }
 }
