@@ -47,7 +47,7 @@ export async function assertNothingLeft(before: Snapshot): Promise<void> {
 }
 
 /** Links in /dev/disk come and go with udev's rules: waits until udev has dealt with all that happened so far. */
-export async function settled(seconds = 30): Promise<void> {
+export async function settled(seconds = 180): Promise<void> {
   await promisify(execFile)('udevadm', ['settle', `--timeout=${seconds}`])
 }
 

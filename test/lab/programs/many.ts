@@ -39,21 +39,21 @@ async function compare(title: string, connector: ISCSIConnector, paths: number):
   const start = performance.now()
   const infos = await Promise.all(volumes.map((volume) => connector.connectVolume(volume, { timeout })))
   ours.push(performance.now() - start)
-  await settled(300)
+  await settled()
   const detach = performance.now()
   await Promise.all(volumes.map((volume, lun) => connector.disconnectVolume(volume, infos[lun], { timeout })))
   ours.push(performance.now() - detach)
-  await settled(300)
+  await settled()
 
   const options = { multipath: paths > 1 }
   const attached = []
   for (const volume of volumes) attached.push(await osBrick.connect('ISCSI', volume, options))
-  await settled(300)
+  await settled()
   const detached = []
   for (const [lun, volume] of volumes.entries()) {
     detached.push(await osBrick.disconnect('ISCSI', volume, attached[lun]?.info ?? {}, options))
   }
-  await settled(300)
+  await settled()
   const theirs = [attached, detached].map((calls) => calls.reduce((sum, { milliseconds }) => sum + milliseconds, 0))
   for (const [index, call] of ['attach', 'detach'].entries()) {
     const [our = 0, their = 0] = [ours[index], theirs[index]]
