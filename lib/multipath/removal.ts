@@ -119,8 +119,11 @@ async function tryToRemove(map: PartitionedMap, signal: AbortSignal): Promise<bo
     if ((await askMultipathd(`del map ${map.name}`, signal)) !== undefined) return true
   } catch (error) {
     if (!(await mapExists(map, signal))) return true
-    if (error instanceof BrickError && error.code === 'DEVICE_IN_USE') return false
-    throw error
+    if (!(error instanceof BrickError)) throw error
+    if (error.code === 'DEVICE_IN_USE') return false
+    // It gives no reason, not even when somebody has opened the map after it had looked (dm_flush_map__ in
+    // libmultipath/devmapper.c). The kernel does.
+    if (error.code !== 'TOOL_FAILED') throw error
   }
   for (const { name } of [...map.partitions, map]) {
     if (!(await removed(map, name, false, signal))) return false

@@ -93,10 +93,7 @@ export async function scan(unit: UnitAddress, signal: AbortSignal): Promise<Know
     watch.until(
       () => announced,
       signal,
-      async () => {
-        const found = await findDisk(unit, signal)
-        return found && openDisk(found, signal)
-      },
+      () => openedDisk(unit, signal),
     ),
     notedIdentity(unit, signal),
   ])
@@ -106,6 +103,20 @@ export async function scan(unit: UnitAddress, signal: AbortSignal): Promise<Know
 interface OpenedDisk {
   readonly disk: Disk
   readonly facts: Promise<DeviceFacts>
+}
+
+/** The unit's disk, announced or not; undefined while it cannot be opened yet. */
+async function openedDisk(unit: UnitAddress, signal: AbortSignal): Promise<OpenedDisk | undefined> {
+  const disk = await findDisk(unit, signal)
+  if (!disk) return undefined
+  const opened = openDisk(disk, signal)
+  try {
+    await opened.facts
+    return opened
+  } catch (error) {
+    if (failedWith(error, 'ENOENT', 'ENXIO')) return undefined
+    throw error
+  }
 }
 
 /** Begins to ask the disk at once; who wants the answer also hears of a failure. */
