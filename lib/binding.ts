@@ -78,6 +78,20 @@ export interface MapState {
   readonly status: readonly MapTarget[]
 }
 
+/** A controller that is connected: /dev/nvme`instance`, and what its subsystem calls it. */
+export interface FabricsController {
+  readonly instance: number
+  readonly controllerId: number
+}
+
+/** What to read of which NVMe log page; see native/nvme/admin.h. */
+export interface LogPage {
+  readonly identifier: number
+  readonly specific: number
+  readonly offset: number
+  readonly length: number
+}
+
 export type UeventGroup = 'kernel' | 'udev'
 
 /** What the kernel says of an iSCSI session; see native/iscsi/message.h. */
@@ -126,6 +140,14 @@ export interface Binding {
   messageMap(lane: string, name: string, message: string): Job<void>
   /** EBUSY when somebody has it open; with `whenClosed` it goes as soon as nobody has. */
   removeMap(lane: string, name: string, whenClosed: boolean): Job<void>
+  /** EINVAL where the kernel does not say, ENOENT where it has no NVMe over Fabrics loaded. */
+  fabricsOptions(lane: string): Job<string>
+  /** EALREADY when there is such a controller; `detail` has the kernel's own reason. Secrets in `options` are shown to nobody. */
+  connectFabrics(lane: string, options: string): Job<FabricsController>
+  /** EIO with `detail` 'status SCT/SC' when the controller refuses; so below. */
+  identifyNvme(lane: string, device: string, cns: number, namespaceId: number, timeout: number): Job<Buffer>
+  nvmeLogPage(lane: string, device: string, page: LogPage, timeout: number): Job<Buffer>
+  rescanController(lane: string, device: string): Job<void>
   resolveHost(host: string): Job<string[]>
   runProgram(program: Program): Job<Ending>
   lockByte(lane: string, path: string, offset: bigint): Job<() => void>
@@ -164,7 +186,7 @@ export class SystemError extends Error {
   readonly errno: number
   readonly syscall: string
   readonly path: string
-  /** What the device said, if anything: SCSI status and sense. */
+  /** What the device said, if anything: SCSI status and sense, NVMe status, the kernel's log of a connect. */
   readonly detail: string | undefined
 
   constructor(cause: NativeFailure) {

@@ -6,6 +6,7 @@
 #include "files/binding.h"
 #include "iscsi/binding.h"
 #include "network/binding.h"
+#include "nvme/binding.h"
 #include "process/binding.h"
 #include "scsi/binding.h"
 #include "sysfs/binding.h"
@@ -30,6 +31,7 @@ Napi::Object export_all(Napi::Env env, Napi::Object exports) {
   hostbrick::export_files(env, exports);
   hostbrick::export_iscsi(env, exports);
   hostbrick::export_network(env, exports);
+  hostbrick::export_nvme(env, exports);
   hostbrick::export_process(env, exports);
   hostbrick::export_scsi(env, exports);
   hostbrick::export_sysfs(env, exports);

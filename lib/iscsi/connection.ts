@@ -1,17 +1,11 @@
-import { once } from 'node:events'
-import { connect } from 'node:net'
-import type { LookupFunction, Socket } from 'node:net'
-import { BrickError } from '../errors.ts'
+import type { Socket } from 'node:net'
+import { openConnection, peerOf, unreachable } from '../network/connect.ts'
 import { encodeRequest, malformed, noTag, opcodes, readResponses } from './pdu.ts'
 import type { Request, Response } from './pdu.ts'
-import { formatPortal, nodeRecordAddress, portalAt } from './portal.ts'
 import type { Portal } from './portal.ts'
-import { resolve } from './resolve.ts'
 
 /** More than any honest conversation of ours has. */
 const responseLimit = 10_000
-/** Milliseconds after which the next address behind a host name is tried. */
-const addressPatience = 2000
 
 /**
  * A TCP connection to a portal, in PDUs. The signal that opens it ends it.
@@ -37,25 +31,8 @@ export class Connection implements Disposable {
   }
 
   static async open(portal: Portal, signal: AbortSignal): Promise<Connection> {
-    signal.throwIfAborted()
-    const socket = connect({
-      host: nodeRecordAddress(portal),
-      port: portal.port,
-      lookup: lookup(portal, signal),
-      autoSelectFamily: true,
-      autoSelectFamilyAttemptTimeout: addressPatience,
-      noDelay: true,
-      signal,
-    })
-    // Who reads next is told; until somebody does, an error is no reason to end the process.
-    socket.on('error', () => undefined)
-    try {
-      await once(socket, 'connect')
-      return new Connection(addressOf(socket, portal), socket, signal)
-    } catch (error) {
-      socket.destroy()
-      throw failure(portal, error, signal)
-    }
+    const socket = await openConnection(portal, signal)
+    return new Connection(peerOf(socket, portal), socket, signal)
   }
 
   send(request: Request): void {
@@ -72,41 +49,11 @@ export class Connection implements Disposable {
       this.#expected = (response.status + (ping ? 0 : 1)) >>> 0
       return response
     } catch (error) {
-      throw failure(this.portal, error, this.#signal)
+      throw unreachable(this.portal, error, this.#signal)
     }
   }
 
   [Symbol.dispose](): void {
     this.#socket.destroy()
   }
-}
-
-/** Host names are looked up by threads of the addon, not of libuv. */
-function lookup(portal: Portal, signal: AbortSignal): LookupFunction {
-  return (_host, _options, callback) => {
-    resolve(portal, signal).then(
-      (addresses) => {
-        callback(
-          null,
-          addresses.map(({ host, family }) => ({ address: host, family: family === 'ipv6' ? 6 : 4 })),
-        )
-      },
-      (error: unknown) => {
-        callback(error as NodeJS.ErrnoException, [])
-      },
-    )
-  }
-}
-
-function addressOf({ remoteAddress }: Socket, portal: Portal): Portal {
-  if (portal.family !== 'name' || remoteAddress === undefined) return portal
-  return portalAt(remoteAddress, portal.port)
-}
-
-function failure(portal: Portal, cause: unknown, signal: AbortSignal): unknown {
-  if (signal.aborted) return signal.reason
-  if (cause instanceof BrickError) return cause
-  const text = formatPortal(portal)
-  const reason = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
-  return new BrickError('PORTAL_UNREACHABLE', `portal ${text}: ${reason}`, { details: { portal: text, reason }, cause })
 }

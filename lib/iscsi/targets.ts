@@ -1,5 +1,6 @@
 import { BrickError } from '../errors.ts'
 import { initiatorName } from '../host/initiator-name.ts'
+import { resolve } from '../network/resolve.ts'
 import type { Operation } from '../operation.ts'
 import { sameTargetName } from '../properties/iscsi.ts'
 import type { IscsiProperties, IscsiTarget } from '../properties/iscsi.ts'
@@ -8,7 +9,6 @@ import type { DiscoveredTarget } from './discovery.ts'
 import { findInterface } from './initiator.ts'
 import { builtInInterface } from './interface.ts'
 import { formatPortal, parsePortal } from './portal.ts'
-import { resolve } from './resolve.ts'
 
 /**
  * The targets that the properties name, over the interface of this name, with addresses for host names: sessions are

@@ -8,6 +8,7 @@ import {
   list,
   optionalBoolean,
   optionalString,
+  present,
   requiredSecret,
   requiredString,
   stringList,
@@ -151,11 +152,4 @@ function chap(data: Properties, prefix: '' | 'discovery_'): ChapCredentials | un
       passwordIn: requiredSecret(data, passwordIn),
     }),
   }
-}
-
-type Present<T> = { [K in keyof T]?: Exclude<T[K], undefined> }
-
-/** Without the keys whose value is undefined. */
-function present<T extends object>(values: T): Present<T> {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Present<T>
 }

@@ -53,13 +53,13 @@ export function optionalBoolean(data: Properties, key: string): boolean | undefi
   throw invalid(key, 'true or false', value)
 }
 
-/** A whole number from 0, or its decimal text. */
-export function optionalInteger(data: Properties, key: string): number | undefined {
+/** A whole number, `least` or above, or its decimal text. */
+export function optionalInteger(data: Properties, key: string, least = 0): number | undefined {
   if (!isPresent(data, key)) return undefined
   const value = data[key]
-  const number = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value
-  if (typeof number !== 'number' || !Number.isSafeInteger(number) || number < 0) {
-    throw invalid(key, 'a whole number', value)
+  const number = typeof value === 'string' && /^-?\d+$/.test(value) ? Number(value) : value
+  if (typeof number !== 'number' || !Number.isSafeInteger(number) || number < least) {
+    throw invalid(key, least === 0 ? 'a whole number' : `a whole number from ${least}`, value)
   }
   return number
 }
@@ -81,4 +81,11 @@ export function stringList(data: Properties, key: string): string[] {
 
 export function isObject(value: unknown): value is Properties {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+type Present<T> = { [K in keyof T]?: Exclude<T[K], undefined> }
+
+/** Without the keys whose value is undefined. */
+export function present<T extends object>(values: T): Present<T> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Present<T>
 }

@@ -1,16 +1,15 @@
 #include <scsi/sg.h>
-#include <sys/ioctl.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <cstdarg>
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "played_ioctl.h"
 #include "scsi/command.h"
 #include "support.h"
 
@@ -20,27 +19,14 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// What answers SG_IO while a test plays the device; else the kernel does.
-std::function<void(sg_io_hdr_t&)> device;
-
-}  // namespace
-
-// The linker sends the core's calls of ioctl here (--wrap).
-extern "C" int __real_ioctl(int file, unsigned long request, void* argument);
-extern "C" int __wrap_ioctl(int file, unsigned long request, void* argument);
-extern "C" int __wrap_ioctl(int file, unsigned long request, void* argument) {
-  if (request != SG_IO || !device) return __real_ioctl(file, request, argument);
-  device(*static_cast<sg_io_hdr_t*>(argument));
-  return 0;
-}
-
-namespace {
-
 // Plays a device that keeps the command it got and gives `answer`, of which it transfers `size` bytes.
 class PlayedDevice {
  public:
   explicit PlayedDevice(Bytes answer, std::function<void(sg_io_hdr_t&)> mishap = {}) {
-    device = [this, answer = std::move(answer), mishap = std::move(mishap)](sg_io_hdr_t& header) {
+    played_ioctl = [this, answer = std::move(answer), mishap = std::move(mishap)](unsigned long request,
+                                                                                  void* argument) {
+      CHECK(request == SG_IO);
+      auto& header = *static_cast<sg_io_hdr_t*>(argument);
       command = Bytes(header.cmdp, header.cmdp + header.cmd_len);
       allocation = header.dxfer_len;
       timeout = header.timeout;
@@ -51,9 +37,10 @@ class PlayedDevice {
       header.resid = static_cast<int>(header.dxfer_len - size);
       header.info = SG_INFO_OK;
       if (mishap) mishap(header);
+      return 0;
     };
   }
-  ~PlayedDevice() { device = {}; }
+  ~PlayedDevice() { played_ioctl = {}; }
   PlayedDevice(const PlayedDevice&) = delete;
   PlayedDevice& operator=(const PlayedDevice&) = delete;
 

@@ -1,0 +1,82 @@
+#include "nvme/binding.h"
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "core/call.h"
+#include "nvme/admin.h"
+#include "nvme/fabrics.h"
+
+namespace hostbrick {
+
+namespace {
+
+std::string text(const Napi::Value& value) { return value.As<Napi::String>().Utf8Value(); }
+
+std::chrono::milliseconds to_timeout(const Napi::Value& value) {
+  return std::chrono::milliseconds(value.As<Napi::Number>().Int64Value());
+}
+
+Napi::Value to_buffer(Napi::Env env, const Bytes& bytes) {
+  return Napi::Buffer<std::uint8_t>::Copy(env, bytes.data(), bytes.size());
+}
+
+Napi::Value options(const Napi::CallbackInfo& info) {
+  return start_call(info.Env(), text(info[0]), fabrics_options,
+                    [](Napi::Env env, const std::string& list) { return Napi::String::New(env, list); });
+}
+
+Napi::Value connect(const Napi::CallbackInfo& info) {
+  return start_call(
+      info.Env(), text(info[0]), [asked = text(info[1])] { return connect_fabrics(asked); },
+      [](Napi::Env env, const FabricsController& controller) {
+        auto object = Napi::Object::New(env);
+        object.Set("instance", controller.instance);
+        object.Set("controllerId", controller.controller_id);
+        return object;
+      });
+}
+
+Napi::Value identify_structure(const Napi::CallbackInfo& info) {
+  return start_call(
+      info.Env(), text(info[0]),
+      [device = text(info[1]), cns = static_cast<std::uint8_t>(info[2].As<Napi::Number>().Uint32Value()),
+       namespace_id = info[3].As<Napi::Number>().Uint32Value(),
+       timeout = to_timeout(info[4])] { return identify(device, cns, namespace_id, timeout); },
+      to_buffer);
+}
+
+LogPage to_log_page(const Napi::Object& page) {
+  return {
+      .identifier = static_cast<std::uint8_t>(page.Get("identifier").As<Napi::Number>().Uint32Value()),
+      .specific = static_cast<std::uint8_t>(page.Get("specific").As<Napi::Number>().Uint32Value()),
+      .offset = static_cast<std::uint64_t>(page.Get("offset").As<Napi::Number>().Int64Value()),
+      .length = page.Get("length").As<Napi::Number>().Uint32Value(),
+  };
+}
+
+Napi::Value read_log(const Napi::CallbackInfo& info) {
+  return start_call(
+      info.Env(), text(info[0]),
+      [device = text(info[1]), page = to_log_page(info[2].As<Napi::Object>()), timeout = to_timeout(info[3])] {
+        return log_page(device, page, timeout);
+      },
+      to_buffer);
+}
+
+Napi::Value rescan(const Napi::CallbackInfo& info) {
+  return start_call(info.Env(), text(info[0]), [device = text(info[1])] { rescan_controller(device); });
+}
+
+}  // namespace
+
+void export_nvme(Napi::Env env, Napi::Object exports) {
+  exports.Set("fabricsOptions", Napi::Function::New(env, options, "fabricsOptions"));
+  exports.Set("connectFabrics", Napi::Function::New(env, connect, "connectFabrics"));
+  exports.Set("identifyNvme", Napi::Function::New(env, identify_structure, "identifyNvme"));
+  exports.Set("nvmeLogPage", Napi::Function::New(env, read_log, "nvmeLogPage"));
+  exports.Set("rescanController", Napi::Function::New(env, rescan, "rescanController"));
+}
+
+}  // namespace hostbrick
