@@ -1,5 +1,7 @@
 export { ISCSIConnector } from './connectors/iscsi.ts'
 export type { ISCSIConnectorOptions } from './connectors/iscsi.ts'
+export { NVMeOFConnector } from './connectors/nvmeof.ts'
+export type { NVMeOFConnectorOptions } from './connectors/nvmeof.ts'
 export type {
   ConnectOptions,
   DisconnectOptions,

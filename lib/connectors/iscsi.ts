@@ -1,6 +1,5 @@
 import { anyOf } from '../abort.ts'
 import { isReadable } from '../block/disk.ts'
-import { invalid } from '../errors.ts'
 import type { BrickError } from '../errors.ts'
 import { listDirectory } from '../files.ts'
 import { findPlaced, findVolume, placesOf } from '../iscsi/attached.ts'
@@ -13,7 +12,7 @@ import { leave } from '../iscsi/session-control.ts'
 import { discoverTargets, namedTargets } from '../iscsi/targets.ts'
 import { lock } from '../lock.ts'
 import { requireMultipathd } from '../multipath/assembly.ts'
-import { attachMultipath } from '../volume/attach.ts'
+import { attachMultipath, parseReady } from '../volume/attach.ts'
 import type { Ready } from '../volume/attach.ts'
 import type { LiveMap } from '../multipath/map.ts'
 import { allFailed } from '../volume/ways.ts'
@@ -245,9 +244,4 @@ function describe({ paths, map, expected, failed = [], refusals = [] }: Attached
     size: facts.size,
     timings: operation.trace.timings,
   }
-}
-
-function parseReady(ready: unknown = 'first'): Ready {
-  if (ready !== 'first' && ready !== 'all') throw invalid('ready', 'first or all', ready)
-  return ready
 }

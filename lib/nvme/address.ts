@@ -94,8 +94,13 @@ export function portalOf({ traddr, trsvcid }: NvmeAddress): Portal | undefined {
 
 /** For people and errors: 'tcp 10.0.0.1:4420', 'fc nn-0x…:pn-0x…', 'loop'. */
 export function formatAddress(address: NvmeAddress): string {
+  return `${address.transport} ${formatPlace(address)}`.trimEnd()
+}
+
+/** The same without the transport. */
+export function formatPlace(address: NvmeAddress): string {
   const portal = portalOf(address)
-  return `${address.transport} ${portal ? formatPortal(portal) : address.traddr}`.trimEnd()
+  return portal ? formatPortal(portal) : address.traddr
 }
 
 function readTraddr(transport: NvmeTransport, value: unknown, field: string): string {

@@ -1,6 +1,7 @@
 import { binding, failedWith, finish } from '../binding.ts'
 import type { FabricsController } from '../binding.ts'
 import { BrickError, invalid } from '../errors.ts'
+import { lock } from '../lock.ts'
 import { Secret } from '../properties/secret.ts'
 import type { NvmeAddress } from './address.ts'
 
@@ -36,13 +37,18 @@ export function addressOptions({ transport, traddr, trsvcid, hostTraddr, hostIfa
 }
 
 /**
- * Connects to a controller and returns when it is live; its namespaces come later. The kernel does one at a time, and
- * goes on when the signal fires.
+ * Connects to a controller; `outcome` is there when it is live, and its namespaces come later. The kernel cannot be told
+ * to stop: it goes on when the signal fires, which ends only the waiting for others. It connects one controller at a
+ * time, and whoever waits for that waits here, and not in the kernel.
  *
- * @throws SystemError as `connectFabrics` of the binding: EALREADY when there is such a controller
+ * `outcome` fails with SystemError as `connectFabrics` of the binding does: EALREADY when there is such a controller.
+ *
  * @throws BrickError INVALID_ARGUMENT; NOT_SUPPORTED when the kernel has no NVMe over Fabrics or does not know an option
  */
-export async function connectController(options: FabricsOptions, signal: AbortSignal): Promise<FabricsController> {
+export async function beginConnect(
+  options: FabricsOptions,
+  signal: AbortSignal,
+): Promise<{ outcome: Promise<FabricsController> }> {
   const text = optionText(options)
   const known = await supportedOptions(signal)
   const unknown = Object.keys(options).filter((name) => options[name] !== undefined && !known.has(name))
@@ -50,7 +56,13 @@ export async function connectController(options: FabricsOptions, signal: AbortSi
     const message = `this kernel has no NVMe over Fabrics with ${unknown.join(', ')}`
     throw new BrickError('NOT_SUPPORTED', message, { details: { options: unknown } })
   }
-  return await finish(binding().connectFabrics(lane, text.reveal()), signal)
+  const turn = await lock(lane, signal)
+  const outcome = finish(binding().connectFabrics(lane, text.reveal()), new AbortController().signal)
+  return {
+    outcome: outcome.finally(() => {
+      turn[Symbol.dispose]()
+    }),
+  }
 }
 
 /** Once known they stay: a kernel does not learn more. */

@@ -5,10 +5,14 @@ import type { ErrorCode } from '../errors.ts'
 export interface PathInfo {
   /** The device node of this path. */
   readonly path: string
-  /** 'H:C:T:L' of a SCSI path. */
-  readonly hctl: string
-  /** The target's portal, 'address:port'. */
+  /** Where it leads: 'address:port', or the two names of a Fibre Channel port. */
   readonly portal: string
+  /** 'H:C:T:L' of a SCSI path. */
+  readonly hctl?: string
+  /** The controller of an NVMe path: 'nvme1'. */
+  readonly controller?: string
+  /** How well an NVMe path reaches the volume: 'optimized', 'non-optimized' and so on; null where it makes no difference. */
+  readonly ana_state?: string | null
 }
 
 /** Why a path, or the map, is not as the connection properties promise. */
@@ -22,8 +26,8 @@ export interface PathFailure {
 /** Which device it was, for telling it from any other that later has its name. */
 export interface IdentityInfo {
   /** Where the value comes from. */
-  readonly source: 'vpd'
-  /** The volume's own name, as udev and os-brick spell it. */
+  readonly source: 'vpd' | 'nvme'
+  /** The volume's own name, as udev and os-brick spell it; of NVMe as the kernel spells it, 'uuid.…' or 'eui.…'. */
   readonly value: string
   /** 'major:minor' */
   readonly devno: string
@@ -36,8 +40,8 @@ export interface DeviceInfo {
   readonly type: 'block'
   /** The device node to use. */
   readonly path: string
-  /** The volume's name, as in /dev/disk/by-id/scsi-…. */
-  readonly scsi_wwn: string
+  /** The volume's name, as in /dev/disk/by-id/scsi-…; absent when it is no SCSI device. */
+  readonly scsi_wwn?: string
   /** What multipathd calls the volume; absent when the device is no multipath map. */
   readonly multipath_id?: string
   /** The paths that are up. */
@@ -58,13 +62,23 @@ export interface DeviceInfo {
 export interface KnownDevice {
   /** The volume's name, to prove the device by. */
   readonly wwn: string | undefined
+  /** The device node that it had. */
+  readonly path: string | undefined
 }
 
 /** Reads a device info of whatever origin; undefined and null mean that there is none. */
 export function readDeviceInfo(value: unknown): KnownDevice {
-  if (value === undefined || value === null) return { wwn: undefined }
+  if (value === undefined || value === null) return { wwn: undefined, path: undefined }
   if (typeof value !== 'object') throw invalid('deviceInfo', 'what connectVolume returned', value)
-  const { identity, scsi_wwn: wwn } = value as { identity?: { value?: unknown } | null; scsi_wwn?: unknown }
+  const {
+    identity,
+    scsi_wwn: wwn,
+    path,
+  } = value as {
+    identity?: { value?: unknown } | null
+    scsi_wwn?: unknown
+    path?: unknown
+  }
   const names = [identity?.value, wwn].filter((name) => typeof name === 'string' && name !== '')
-  return { wwn: names[0] as string | undefined }
+  return { wwn: names[0] as string | undefined, path: typeof path === 'string' ? path : undefined }
 }

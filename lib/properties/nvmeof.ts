@@ -166,6 +166,12 @@ function replication(data: Properties): Replication {
   return { alias, replicas }
 }
 
+/** Settings as a connector is given them. @throws BrickError INVALID_ARGUMENT */
+export function parseNvmeSettings(value: unknown): NvmeSettings {
+  if (!isObject(value)) throw invalid('settings', 'an object', value)
+  return settings(value)
+}
+
 function settings(data: Properties): NvmeSettings {
   return present({
     nr_io_queues: optionalInteger(data, 'nr_io_queues', 1),

@@ -1,5 +1,5 @@
 import { orAborted } from '../abort.ts'
-import { BrickError } from '../errors.ts'
+import { BrickError, invalid } from '../errors.ts'
 import { inventory } from '../inventory/inventory.ts'
 import { asBrickError } from '../operation.ts'
 import type { Operation } from '../operation.ts'
@@ -16,6 +16,12 @@ import { allFailed, Ways } from './ways.ts'
 
 /** When an attach returns: with the first path that can be used, or when every way has been tried. */
 export type Ready = 'first' | 'all'
+
+/** @throws BrickError INVALID_ARGUMENT */
+export function parseReady(ready: unknown = 'first'): Ready {
+  if (ready !== 'first' && ready !== 'all') throw invalid('ready', 'first or all', ready)
+  return ready
+}
 
 interface Path extends ProvenDisk {
   undo(): Promise<Leftover[]>

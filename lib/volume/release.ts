@@ -2,12 +2,13 @@ import { flush, heldExclusively } from '../block/disk.ts'
 import { BrickError } from '../errors.ts'
 import type { PartitionedMap } from '../multipath/map.ts'
 import { queueAgain, refuseMapInUse, removeMap, removeMapWhenClosed, stopQueueing, wake } from '../multipath/removal.ts'
-import { asBrickError } from '../operation.ts'
 import type { Operation } from '../operation.ts'
 import { sameUnit } from '../scsi/identity.ts'
 import type { ScsiPath } from '../scsi/paths.ts'
 import { isRunning, liveIdentity } from '../scsi/unit.ts'
 import { together } from '../together.ts'
+import { attempts } from './attempts.ts'
+import type { Attempt } from './attempts.ts'
 
 /** A volume as it is on this host: its disks, and with multipath the map that makes one device of them. */
 export interface AttachedVolume {
@@ -32,26 +33,13 @@ export interface Released {
  * @throws BrickError DEVICE_IN_USE, FLUSH_FAILED; what was changed till then is as it was before
  */
 export async function release(volume: AttachedVolume, force: boolean, operation: Operation): Promise<Released> {
-  const failures: BrickError[] = []
-  const attempt: Attempt = async (step, run) => {
-    try {
-      // Half of the time that is left, so that a device which does not answer can still be removed by force.
-      return await operation.step(step, (signal) => run(force ? operation.share(0.5) : signal))
-    } catch (error) {
-      if (!force || operation.signal.aborted) throw error
-      failures.push(asBrickError(error, step))
-      return undefined
-    }
-  }
+  const { attempt, failures } = attempts(force, operation)
   const flushed: boolean[] = []
   for (const map of volume.maps) flushed.push(await releaseMap(map, volume.paths, force, operation, attempt))
   if (volume.maps.length === 0)
     flushed.push(...(await together(volume.paths.map((path) => releasePath(path, attempt)))))
   return { failures, flushed: flushed.every(Boolean) }
 }
-
-/** Runs one step; with `force` a failure is noted and the step's result is undefined. */
-type Attempt = <T>(step: string, run: (signal: AbortSignal) => Promise<T>) => Promise<T | undefined>
 
 async function releasePath({ disk, noted }: ScsiPath, attempt: Attempt): Promise<boolean> {
   await attempt('use', (signal) => refuseInUse(disk.path, signal))

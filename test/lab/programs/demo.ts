@@ -28,7 +28,7 @@ const { timings, ...device } = info
 console.log(`attached in ${attached.milliseconds.toFixed(0)} ms\n${JSON.stringify(device, undefined, 2)}`)
 for (const [step, milliseconds] of Object.entries(timings))
   console.log(`  ${step.padEnd(10)} ${milliseconds.toFixed(1).padStart(7)} ms`)
-const disk = (await inventory()).byWwid.get(info.scsi_wwn)?.[0]
+const disk = (await inventory()).byWwid.get(info.identity.value)?.[0]
 console.log(
   `proven: ${info.path} says that it is ${disk?.identity?.designators.map(({ value }) => value).join(', ') ?? 'nothing'}`,
 )

@@ -86,7 +86,7 @@ describe('a volume', () => {
   it('is called what the kernel and udev call it', async () => {
     const info = await connector.connectVolume(volume)
     await settled()
-    const disk = (await inventory()).byWwid.get(info.scsi_wwn)?.[0]
+    const disk = (await inventory()).byWwid.get(info.identity.value)?.[0]
     assert.ok(disk)
     assert.equal(disk.path, info.path)
     assert.equal(disk.transport, 'iscsi')

@@ -53,7 +53,7 @@ async function attachAndDetach(connector: ISCSIConnector, portals: number): Prom
   )
   const attached = performance.now()
   assert.equal(new Set(infos.map(({ scsi_wwn }) => scsi_wwn)).size, COUNT)
-  for (const { path, scsi_wwn } of infos) writeDevice(path, Buffer.from(scsi_wwn.padEnd(512)))
+  for (const { path, identity } of infos) writeDevice(path, Buffer.from(identity.value.padEnd(512)))
 
   const detach = (lun: number): Promise<void> =>
     connector.disconnectVolume(volumeOf(lun, portals), infos[lun], { timeout })

@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { after, afterEach, before, describe, it } from 'node:test'
 import { inspect } from 'node:util'
 import { discoverNvmeSubsystems } from 'hostbrick'
-import { binding, finish } from '../../../dist/binding.js'
+import { binding, finish, type FabricsController } from '../../../dist/binding.js'
 import {
   activeNamespaces,
   anaGroups,
@@ -20,7 +20,7 @@ import { formatAddress, nvmeAddress } from '../../../dist/nvme/address.js'
 import { readControllers, type NvmeController, type NvmePath } from '../../../dist/nvme/controllers.js'
 import {
   addressOptions,
-  connectController,
+  beginConnect,
   deleteController,
   rescanController,
   supportedOptions,
@@ -348,13 +348,14 @@ describe('the kernel', () => {
   })
 })
 
-function connect(port: number, changes: FabricsOptions = {}): ReturnType<typeof connectController> {
+async function connect(port: number, changes: FabricsOptions = {}): Promise<FabricsController> {
   const { address, service } = ports[port] ?? { address: '', service: 0 }
   const where = addressOptions(nvmeAddress('tcp', { traddr: address, trsvcid: service }, 'lab'))
-  return connectController(
+  const { outcome } = await beginConnect(
     { ...where, nqn: NQN, hostnqn: HOST, hostid: HOST_ID, nr_io_queues: 1, ...changes },
     timely(),
   )
+  return await outcome
 }
 
 /** Connects, and waits until these namespaces have their disks. */

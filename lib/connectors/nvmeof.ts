@@ -1,0 +1,337 @@
+import { anyOf } from '../abort.ts'
+import { flush, heldExclusively, isReadable } from '../block/disk.ts'
+import { BrickError } from '../errors.ts'
+import { readFile } from '../files.ts'
+import { nvmeHost } from '../host/nvme-host.ts'
+import type { NvmeHost } from '../host/nvme-host.ts'
+import { lock } from '../lock.ts'
+import { asBrickError, Operation } from '../operation.ts'
+import type { CallOptions } from '../operation.ts'
+import { hasPathTo, ownControllers } from '../nvme/attached.ts'
+import type { AttachedNamespace, FabricController } from '../nvme/attached.ts'
+import { formatPlace, leadsTo } from '../nvme/address.ts'
+import { leave } from '../nvme/controller.ts'
+import type { Destination } from '../nvme/controller.ts'
+import type { NvmeNamespace } from '../nvme/controllers.ts'
+import { growNamespace } from '../nvme/growth.ts'
+import { isNamed, isStillSame, namespacesAmong } from '../nvme/namespace.ts'
+import type { KnownNamespace } from '../nvme/namespace.ts'
+import { bringUp, controllerKey } from '../nvme/path.ts'
+import type { NvmeWay } from '../nvme/path.ts'
+import { readDeviceInfo } from '../properties/device-info.ts'
+import type { DeviceInfo, KnownDevice } from '../properties/device-info.ts'
+import { parseNvmeofProperties, parseNvmeSettings } from '../properties/nvmeof.ts'
+import type { NvmeofProperties, NvmeSettings, NvmeTarget } from '../properties/nvmeof.ts'
+import { withLeftovers } from '../rollback.ts'
+import { together } from '../together.ts'
+import { attempts } from '../volume/attempts.ts'
+import { parseReady } from '../volume/attach.ts'
+import { allFailed, Ways } from '../volume/ways.ts'
+import type { FailedWay } from '../volume/ways.ts'
+import type { ConnectOptions, DisconnectOptions, ExtendOptions, InitiatorConnector } from './initiator-connector.ts'
+
+export interface NVMeOFConnectorOptions {
+  /**
+   * Connect at all portals at once; the kernel makes one device of them. By default the first portal that works serves.
+   */
+  useMultipath?: boolean | undefined
+  /** With `useMultipath`: a kernel that makes one device of each path is an error. Properties can ask for it, too. */
+  enforceMultipath?: boolean | undefined
+  /** Settings of every connect, for those that the properties do not name. */
+  settings?: NvmeSettings | undefined
+}
+
+/** Namespaces of NVMe subsystems that are reached over a fabric. */
+export class NVMeOFConnector implements InitiatorConnector {
+  readonly #useMultipath: boolean
+  readonly #enforceMultipath: boolean
+  readonly #settings: NvmeSettings
+
+  constructor({ useMultipath = false, enforceMultipath = false, settings = {} }: NVMeOFConnectorOptions = {}) {
+    this.#useMultipath = useMultipath
+    this.#enforceMultipath = enforceMultipath
+    this.#settings = parseNvmeSettings(settings)
+  }
+
+  async connectVolume(properties: unknown, options: ConnectOptions = {}): Promise<DeviceInfo> {
+    const volume = parseVolume(properties)
+    const ready = parseReady(options.ready)
+    const stop = new AbortController()
+    const signal = options.signal ? anyOf(options.signal, stop.signal) : stop.signal
+    const operation = new Operation('nvmeof.connectVolume', { ...options, signal })
+    const held: Disposable[] = [operation]
+    let settled = Promise.resolve()
+    try {
+      const host = await operation.step('host', (waiting) => nvmeHost(volume, waiting))
+      held.push(await operation.step('lock', (waiting) => lock(volumeKey(volume.target), waiting)))
+      const destinations = volume.target.addresses.map((address) => ({
+        nqn: volume.target.nqn,
+        address,
+        host,
+        settings: { ...this.#settings, ...volume.settings },
+      }))
+      if (!(await this.#atOnce(volume, operation))) {
+        const way = await firstWay(destinations, volume.target, operation)
+        return await describe({ ways: [way], expected: 1, failed: [] }, destinations, operation)
+      }
+      const ways = await allWays(destinations, volume.target, ready, operation)
+      settled = ways.settled
+      return await describe(
+        { ways: ways.up, expected: destinations.length, failed: ways.failed },
+        destinations,
+        operation,
+      )
+    } finally {
+      // What is still being tried goes on within the call's time, and with the volume's lock.
+      void settled.then(() => {
+        for (const each of held.reverse()) each[Symbol.dispose]()
+      })
+    }
+  }
+
+  async disconnectVolume(properties: unknown, deviceInfo?: unknown, options: DisconnectOptions = {}): Promise<void> {
+    const volume = parseVolume(properties)
+    const device = readDeviceInfo(deviceInfo)
+    const { force = false, ignoreErrors = false } = options
+    using operation = new Operation('nvmeof.disconnectVolume', options)
+    const host = await operation.step('host', (signal) => nvmeHost(volume, signal))
+    using _volume = await operation.step('lock', (signal) => lock(volumeKey(volume.target), signal))
+    const found = await operation.step('find', (signal) => findVolume(volume.target, device, host, signal))
+    const failures = await release(found, force, operation)
+    const { nqn } = volume.target
+    await together(
+      found.controllers.map(async (controller) => {
+        const { address } = controller
+        using _controller = await operation.step('lock', (signal) => lock(controllerKey({ nqn, address }), signal))
+        await operation.step('leave', (signal) => leave(controller, found.namespaces, signal))
+      }),
+    )
+    if (failures.length > 0 && !ignoreErrors) throw allFailed(failures)
+  }
+
+  async extendVolume(properties: unknown, options: ExtendOptions = {}): Promise<number> {
+    const volume = parseVolume(properties)
+    const { expectedBytes } = options
+    using operation = new Operation('nvmeof.extendVolume', options)
+    const host = await operation.step('host', (signal) => nvmeHost(volume, signal))
+    using _volume = await operation.step('lock', (signal) => lock(volumeKey(volume.target), signal))
+    const found = await operation.step('find', (signal) => findVolume(volume.target, noDevice, host, signal))
+    return await growNamespace(found, expectedBytes, operation)
+  }
+
+  async getVolumePaths(properties: unknown, options: CallOptions = {}): Promise<string[]> {
+    const volume = parseVolume(properties)
+    using operation = new Operation('nvmeof.getVolumePaths', options)
+    const host = await operation.step('host', (signal) => nvmeHost(volume, signal))
+    const { namespaces } = await operation.step('find', (signal) => findVolume(volume.target, noDevice, host, signal))
+    return namespaces.map(({ path }) => path)
+  }
+
+  /** None: NVMe's devices have no folder of their own, and os-brick names none either. */
+  getAllAvailableVolumes(): Promise<string[]> {
+    return Promise.resolve([])
+  }
+
+  getSearchPath(): undefined {
+    return undefined
+  }
+
+  async checkValidDevice(path: string, options: CallOptions = {}): Promise<boolean> {
+    using operation = new Operation('nvmeof.checkValidDevice', options)
+    return await operation.step('read', (signal) => isReadable(path, signal))
+  }
+
+  /** Whether all portals are connected at once. @throws BrickError MULTIPATH_FAILED */
+  async #atOnce(volume: NvmeofProperties, operation: Operation): Promise<boolean> {
+    if (!this.#useMultipath) return false
+    const native = await operation.step('multipath', hasNativeMultipath)
+    if (native || !(this.#enforceMultipath || volume.enforceMultipath === true)) return native
+    throw new BrickError('MULTIPATH_FAILED', "the kernel's NVMe multipath is switched off (nvme_core.multipath)")
+  }
+}
+
+interface Volume extends NvmeofProperties {
+  readonly target: NvmeTarget
+}
+
+function parseVolume(properties: unknown): Volume {
+  const volume = parseNvmeofProperties(properties)
+  const [target] = volume.targets
+  if (volume.replication || target === undefined) {
+    throw new BrickError('NOT_SUPPORTED', 'volume_replicas: replicated volumes are not supported yet')
+  }
+  return { ...volume, target }
+}
+
+/** All calls for one volume meet here. */
+function volumeKey({ nqn, uuid, nguid, namespaceId }: NvmeTarget): string {
+  return `volume nvme ${nqn} ${uuid?.replaceAll('-', '') ?? nguid ?? namespaceId ?? ''}`
+}
+
+const noDevice: KnownDevice = { wwn: undefined, path: undefined }
+
+async function hasNativeMultipath(signal: AbortSignal): Promise<boolean> {
+  const setting = await readFile('sysfs', '/sys/module/nvme_core/parameters/multipath', signal)
+  return setting?.toString().trim() === 'Y'
+}
+
+/** The portals in turn, until one works; those first that are connected already. */
+async function firstWay(
+  destinations: readonly Destination[],
+  target: NvmeTarget,
+  operation: Operation,
+): Promise<NvmeWay> {
+  const failures: BrickError[] = []
+  const ordered = await operation.step('controllers', (signal) => connectedFirst(destinations, signal))
+  for (const [tried, destination] of ordered.entries()) {
+    try {
+      // A portal that does not answer leaves the others their share of the time.
+      return await bringUp(destination, target, operation.share(1 / (ordered.length - tried)), operation)
+    } catch (error) {
+      const failure = asBrickError(error, 'attach')
+      if (operation.signal.aborted) throw failure
+      failures.push(failure)
+    }
+  }
+  throw allFailed(failures)
+}
+
+async function connectedFirst(destinations: readonly Destination[], signal: AbortSignal): Promise<Destination[]> {
+  const [first] = destinations
+  if (first === undefined || destinations.length === 1) return [...destinations]
+  const controllers = await ownControllers(first.nqn, first.host, signal)
+  const isLive = ({ address }: Destination): boolean =>
+    controllers.some((each) => each.state === 'live' && leadsTo(each.address, address))
+  return [...destinations.filter(isLive), ...destinations.filter((destination) => !isLive(destination))]
+}
+
+/** All portals at once; nothing is left changed when none of them works. */
+async function allWays(
+  destinations: readonly Destination[],
+  target: NvmeTarget,
+  ready: 'first' | 'all',
+  operation: Operation,
+): Promise<Ways<Destination, NvmeWay>> {
+  const giveUp = new AbortController()
+  const bring = (destination: Destination): Promise<NvmeWay> =>
+    bringUp(destination, target, anyOf(giveUp.signal, operation.share(0.5)), operation)
+  const isSame = (way: NvmeWay, first: NvmeWay | undefined): boolean =>
+    first === undefined || first.namespace.name === way.namespace.name
+  const ways = new Ways(destinations, bring, isSame)
+  try {
+    await ways.first
+    if (ready === 'all') await ways.settled
+    const errors = ways.failed.map(({ error }) => error)
+    const another = errors.find(({ code }) => code === 'IDENTITY_MISMATCH')
+    if (another) throw another
+    if (ways.up.length === 0) throw allFailed(errors)
+    operation.signal.throwIfAborted()
+    return ways
+  } catch (error) {
+    giveUp.abort(new BrickError('ABORTED', 'the attach has failed'))
+    throw withLeftovers(asBrickError(error, 'attach'), await ways.undo())
+  }
+}
+
+/** @throws BrickError IDENTITY_MISMATCH when it may be any of several */
+async function findVolume(
+  target: NvmeTarget,
+  device: KnownDevice,
+  host: NvmeHost,
+  signal: AbortSignal,
+): Promise<AttachedNamespace> {
+  const controllers = await ownControllers(target.nqn, host, signal)
+  const known: KnownNamespace = isNamed(target) ? target : { wwid: device.wwn ?? wwidAt(device.path, controllers) }
+  const namespaces = namespacesAmong(controllers, known)
+  const another = namespaces.find(({ wwid }) => device.wwn !== undefined && device.wwn !== wwid)
+  if (another === undefined) return { controllers, namespaces }
+  throw new BrickError('IDENTITY_MISMATCH', `${another.path} is ${another.wwid}, not ${device.wwn ?? ''}`, {
+    details: { device: another.path, expected: device.wwn, found: another.wwid },
+  })
+}
+
+function wwidAt(path: string | undefined, controllers: readonly FabricController[]): string | undefined {
+  const namespaces = controllers.flatMap(({ paths }) => paths.map(({ namespace }) => namespace))
+  return namespaces.find((namespace) => namespace.path === path)?.wwid
+}
+
+/** Makes sure that nobody uses the volume and that all is written. Returns what would have been errors without `force`. */
+async function release(found: AttachedNamespace, force: boolean, operation: Operation): Promise<BrickError[]> {
+  const { attempt, failures } = attempts(force, operation)
+  await together(
+    found.namespaces.map(async (namespace) => {
+      await attempt('use', (signal) => refuseInUse(namespace, signal))
+      await attempt('flush', (signal) => flushNamespace(namespace, found, signal))
+    }),
+  )
+  return failures
+}
+
+async function refuseInUse({ path }: NvmeNamespace, signal: AbortSignal): Promise<void> {
+  if (!(await heldExclusively(path, signal))) return
+  throw new BrickError('DEVICE_IN_USE', `${path} is mounted, part of another device, or open exclusively`, {
+    details: { device: path },
+  })
+}
+
+/** What has become another volume must not be written to. */
+async function flushNamespace(
+  namespace: NvmeNamespace,
+  { controllers }: AttachedNamespace,
+  signal: AbortSignal,
+): Promise<void> {
+  const live = controllers.find((each) => each.state === 'live' && hasPathTo(each, [namespace]))
+  if (live === undefined) {
+    // Whoever flushes it waits until a controller is back, which may be never.
+    throw new BrickError('FLUSH_FAILED', `${namespace.path}: no controller that leads to it is live`, {
+      details: { device: namespace.path },
+    })
+  }
+  if (await isStillSame(live.name, namespace, signal)) await flush(namespace.path, signal)
+}
+
+interface Attached {
+  /** At least one. */
+  readonly ways: readonly NvmeWay[]
+  readonly expected: number
+  readonly failed: readonly FailedWay<Destination>[]
+}
+
+async function describe(
+  { ways, expected, failed }: Attached,
+  destinations: readonly Destination[],
+  operation: Operation,
+): Promise<DeviceInfo> {
+  const [first] = ways
+  const [destination] = destinations
+  if (first === undefined || destination === undefined) throw new RangeError('no path')
+  const { namespace, facts } = first
+  const { nqn, host } = destination
+  const controllers = await operation.step('paths', (signal) => ownControllers(nqn, host, signal))
+  const leading = controllers.filter((each) => hasPathTo(each, [namespace]))
+  return {
+    type: 'block',
+    path: namespace.path,
+    paths: leading.map(({ name, address, paths }) => ({
+      path: namespace.path,
+      portal: formatPlace(address),
+      controller: name,
+      ana_state: paths.find((path) => path.namespace.name === namespace.name)?.anaState ?? null,
+    })),
+    expected_paths: expected,
+    degraded: ways.length < expected,
+    failures: failed.map(({ way, error: { code, message } }) => ({
+      portal: formatPlace(way.address),
+      code,
+      message,
+    })),
+    identity: {
+      source: 'nvme',
+      value: namespace.wwid,
+      devno: `${facts.major}:${facts.minor}`,
+      diskseq: facts.diskSequence,
+    },
+    size: facts.size,
+    timings: operation.trace.timings,
+  }
+}

@@ -1,0 +1,160 @@
+import { failedWith } from '../binding.ts'
+import type { DeviceFacts } from '../binding.ts'
+import { deviceFacts } from '../block/disk.ts'
+import { BrickError } from '../errors.ts'
+import { lock } from '../lock.ts'
+import { asBrickError } from '../operation.ts'
+import type { Operation } from '../operation.ts'
+import { Rollback, withLeftovers } from '../rollback.ts'
+import type { Leftover } from '../rollback.ts'
+import { Watch } from '../wait.ts'
+import { activeNamespaces, namespaceNames } from './admin.ts'
+import { formatAddress } from './address.ts'
+import type { NvmeAddress } from './address.ts'
+import { ownControllers } from './attached.ts'
+import type { NvmeNamespace } from './controllers.ts'
+import { leave, openController } from './controller.ts'
+import type { Destination, OpenController } from './controller.ts'
+import { rescanController } from './fabrics.ts'
+import { ambiguous, hasNames, isNamed, isStillSame, namespacesAmong } from './namespace.ts'
+import type { KnownNamespace } from './namespace.ts'
+
+/** One way to a volume that is up. */
+export interface NvmeWay {
+  readonly address: NvmeAddress
+  readonly controller: string
+  readonly namespace: NvmeNamespace
+  readonly facts: DeviceFacts
+  /** Takes back what bringing it up has changed. */
+  undo(): Promise<Leftover[]>
+}
+
+/** Held from before a connect until the namespace is there, and while a controller is deleted. */
+export function controllerKey({ nqn, address }: Pick<Destination, 'nqn' | 'address'>): string {
+  return `controller nvme ${nqn} ${formatAddress(address)}`
+}
+
+/**
+ * Connects to a volume's subsystem at one address, if need be, and finds its namespace. A failure leaves nothing changed.
+ *
+ * @param patience for how long the portal may take to answer
+ */
+export async function bringUp(
+  destination: Destination,
+  known: KnownNamespace,
+  patience: AbortSignal,
+  operation: Operation,
+): Promise<NvmeWay> {
+  using _controller = await operation.step('lock', (signal) => lock(controllerKey(destination), signal))
+  const rollback = new Rollback()
+  try {
+    const controller = await openController(destination, patience, operation, rollback)
+    const found = await operation.step('namespace', (signal) => whenThere(destination, controller, known, signal))
+    const { name, fresh } = controller
+    // Of a controller that was there before, the kernel's notes may be old.
+    if (!fresh) await operation.step('verify', (signal) => refuseAnother(name, found.namespace, signal))
+    const undo = (): Promise<Leftover[]> => (fresh ? takeDown(destination, name, found.namespace, operation) : nothing)
+    return { address: destination.address, controller: name, ...found, undo }
+  } catch (error) {
+    throw withLeftovers(asBrickError(error, 'attach'), await rollback.run(operation))
+  }
+}
+
+const nothing = Promise.resolve([])
+
+/** Once its lock is given back, others may use a controller that this call has connected. */
+async function takeDown(
+  destination: Destination,
+  name: string,
+  namespace: NvmeNamespace,
+  operation: Operation,
+): Promise<Leftover[]> {
+  const step = 'undo connect'
+  try {
+    await operation.cleanup(step, async (signal) => {
+      using _controller = await lock(controllerKey(destination), signal)
+      const controllers = await ownControllers(destination.nqn, destination.host, signal)
+      const controller = controllers.find((each) => each.name === name)
+      if (controller) await leave(controller, [namespace], signal)
+    })
+    return []
+  } catch (error) {
+    return [{ step, error }]
+  }
+}
+
+/**
+ * The namespace as soon as it has a disk that can be opened. The kernel looks for namespaces by itself when it has
+ * connected, and when the controller tells of a change; not every controller does.
+ */
+async function whenThere(
+  { nqn, host, address }: Destination,
+  { name, fresh }: OpenController,
+  known: KnownNamespace,
+  signal: AbortSignal,
+): Promise<{ namespace: NvmeNamespace; facts: DeviceFacts }> {
+  let subsystem = ''
+  using watch = new Watch(
+    'kernel',
+    (event) => event.mentions(`/${name}`) || (subsystem !== '' && event.mentions(`/${subsystem}/`)),
+  )
+  const wanted = isNamed(known) ? known : { namespaceId: await onlyNamespace(name, signal) }
+  const look = async (): Promise<{ namespace: NvmeNamespace; facts: DeviceFacts } | undefined> => {
+    const controllers = await ownControllers(nqn, host, signal)
+    const controller = controllers.find((each) => each.name === name)
+    if (!controller) throw new BrickError('LOGIN_FAILED', `${formatAddress(address)}, ${nqn}: the controller has gone`)
+    subsystem = controller.subsystem ?? ''
+    const [namespace] = namespacesAmong([controller], wanted)
+    const facts = namespace && (await factsOf(namespace, signal))
+    return facts && { namespace, facts }
+  }
+  const askAgain = async (): Promise<undefined> => {
+    await refuseAbsent(name, wanted, signal)
+    await rescanController(name, signal)
+  }
+  const found = await look()
+  if (found) return found
+  if (!fresh) await askAgain()
+  return await watch.until(look, signal, askAgain)
+}
+
+/** Undefined while the node cannot be opened yet. */
+async function factsOf({ path }: NvmeNamespace, signal: AbortSignal): Promise<DeviceFacts | undefined> {
+  try {
+    return await deviceFacts(path, signal)
+  } catch (error) {
+    if (failedWith(error, 'ENOENT', 'ENXIO')) return undefined
+    throw error
+  }
+}
+
+/** The number of the only namespace that the controller has. @throws BrickError LUN_NOT_MAPPED, IDENTITY_MISMATCH */
+async function onlyNamespace(controller: string, signal: AbortSignal): Promise<number> {
+  const [first, ...others] = await activeNamespaces(controller, signal)
+  if (first === undefined) throw absent(controller)
+  if (others.length > 0) throw ambiguous([first, ...others])
+  return first
+}
+
+/** @throws BrickError LUN_NOT_MAPPED when the controller knows no such namespace for this host */
+async function refuseAbsent(controller: string, known: KnownNamespace, signal: AbortSignal): Promise<void> {
+  for (const namespaceId of await activeNamespaces(controller, signal)) {
+    const { uuid, nguid } = await namespaceNames(controller, namespaceId, signal)
+    // Whether one without names is the one, only the kernel's name for it can tell.
+    if ((uuid ?? nguid) === null || hasNames({ namespaceId, uuid, nguid }, known)) return
+  }
+  throw absent(controller)
+}
+
+function absent(controller: string): BrickError {
+  return new BrickError('LUN_NOT_MAPPED', `${controller} shows no such namespace to this host`, {
+    details: { controller },
+  })
+}
+
+async function refuseAnother(controller: string, namespace: NvmeNamespace, signal: AbortSignal): Promise<void> {
+  if (await isStillSame(controller, namespace, signal)) return
+  throw new BrickError('IDENTITY_MISMATCH', `${namespace.path} was ${namespace.wwid} and is another volume now`, {
+    details: { device: namespace.path, noted: namespace.wwid },
+  })
+}
