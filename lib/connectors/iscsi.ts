@@ -7,7 +7,6 @@ import { interfaceName } from '../iscsi/interface.ts'
 import { bringPath, targetKey, volumeKey } from '../iscsi/path.ts'
 import type { IscsiPath } from '../iscsi/path.ts'
 import { formatPortal } from '../iscsi/portal.ts'
-import { seeToTheRest, stopRejoining } from '../iscsi/rejoining.ts'
 import { leave } from '../iscsi/session-control.ts'
 import { discoverTargets, namedTargets } from '../iscsi/targets.ts'
 import { lock } from '../lock.ts'
@@ -25,6 +24,7 @@ import { parseIscsiProperties } from '../properties/iscsi.ts'
 import type { IscsiProperties, IscsiTarget } from '../properties/iscsi.ts'
 import { together } from '../together.ts'
 import { growVolume } from '../volume/growth.ts'
+import { seeToTheRest, stillMissing, stopRejoining } from '../volume/rejoining.ts'
 import { release } from '../volume/release.ts'
 import type { ConnectOptions, DisconnectOptions, ExtendOptions, InitiatorConnector } from './initiator-connector.ts'
 
@@ -58,7 +58,7 @@ export class ISCSIConnector implements InitiatorConnector {
   async connectVolume(properties: unknown, options: ConnectOptions = {}): Promise<DeviceInfo> {
     const volume = parseIscsiProperties(properties)
     const ready = parseReady(options.ready)
-    stopRejoining(volume)
+    stopRejoining(volumeKey(volume))
     const enforce = this.#enforceMultipath || volume.enforceMultipath === true
     return this.#useMultipath
       ? overAll(volume, this.#transport, ready, enforce, options)
@@ -70,7 +70,7 @@ export class ISCSIConnector implements InitiatorConnector {
     const expected = readDeviceInfo(deviceInfo).wwn ?? volume.wwn
     const { force = false, ignoreErrors = false } = options
     using operation = new Operation('iscsi.disconnectVolume', options)
-    stopRejoining(volume)
+    stopRejoining(volumeKey(volume))
     using _volume = await operation.step('lock', (signal) => lock(volumeKey(volume), signal))
     const targets = await namedTargets(volume, this.#transport, operation)
     const found = await operation.step('find', (signal) => findVolume(targets, expected, signal))
@@ -178,7 +178,11 @@ async function overAll(
       bringPath(volume, target, anyOf(giveUp, operation.share(0.5)), operation)
     const { ways, map, refusal } = await attachMultipath(targets, bring, { ready, enforce }, operation)
     settled = ways.settled
-    void seeToTheRest(volume, ways, stop)
+    void seeToTheRest(ways, stop, {
+      key: volumeKey(volume),
+      name: 'iscsi.rejoin',
+      retry: (missing, { wwn }, again) => rejoin({ ...volume, wwn }, missing, again),
+    })
     const refusals = [failure, refusal].filter((error) => error !== undefined)
     return describe({ paths: ways.up, map, expected: targets.length, failed: ways.failed, refusals }, operation)
   } finally {
@@ -186,6 +190,17 @@ async function overAll(
       for (const each of held.reverse()) each[Symbol.dispose]()
     })
   }
+}
+
+/** The targets that are still missing; none when the volume has gone meanwhile. */
+async function rejoin(
+  volume: IscsiProperties,
+  missing: readonly IscsiTarget[],
+  operation: Operation,
+): Promise<readonly IscsiTarget[]> {
+  const { paths } = await operation.step('find', (signal) => findVolume(missing, volume.wwn, signal))
+  if (paths.length === 0) return []
+  return stillMissing(missing, (target) => bringPath(volume, target, operation.share(0.5), operation))
 }
 
 /** Why there will be no map; undefined when a multipathd runs. @throws BrickError MULTIPATH_FAILED if `enforce` */

@@ -26,6 +26,7 @@ import { withLeftovers } from '../rollback.ts'
 import { together } from '../together.ts'
 import { attempts } from '../volume/attempts.ts'
 import { parseReady } from '../volume/attach.ts'
+import { seeToTheRest, stillMissing, stopRejoining } from '../volume/rejoining.ts'
 import { allFailed, Ways } from '../volume/ways.ts'
 import type { FailedWay } from '../volume/ways.ts'
 import type { ConnectOptions, DisconnectOptions, ExtendOptions, InitiatorConnector } from './initiator-connector.ts'
@@ -56,6 +57,7 @@ export class NVMeOFConnector implements InitiatorConnector {
   async connectVolume(properties: unknown, options: ConnectOptions = {}): Promise<DeviceInfo> {
     const volume = parseVolume(properties)
     const ready = parseReady(options.ready)
+    stopRejoining(volumeKey(volume.target))
     const stop = new AbortController()
     const signal = options.signal ? anyOf(options.signal, stop.signal) : stop.signal
     const operation = new Operation('nvmeof.connectVolume', { ...options, signal })
@@ -76,6 +78,11 @@ export class NVMeOFConnector implements InitiatorConnector {
       }
       const ways = await allWays(destinations, volume.target, ready, operation)
       settled = ways.settled
+      void seeToTheRest(ways, stop, {
+        key: volumeKey(volume.target),
+        name: 'nvmeof.rejoin',
+        retry: (missing, { namespace }, again) => rejoin(missing, namespace.wwid, again),
+      })
       return await describe(
         { ways: ways.up, expected: destinations.length, failed: ways.failed },
         destinations,
@@ -93,6 +100,7 @@ export class NVMeOFConnector implements InitiatorConnector {
     const volume = parseVolume(properties)
     const device = readDeviceInfo(deviceInfo)
     const { force = false, ignoreErrors = false } = options
+    stopRejoining(volumeKey(volume.target))
     using operation = new Operation('nvmeof.disconnectVolume', options)
     const host = await operation.step('host', (signal) => nvmeHost(volume, signal))
     using _volume = await operation.step('lock', (signal) => lock(volumeKey(volume.target), signal))
@@ -231,6 +239,19 @@ async function allWays(
     giveUp.abort(new BrickError('ABORTED', 'the attach has failed'))
     throw withLeftovers(asBrickError(error, 'attach'), await ways.undo())
   }
+}
+
+/** The portals that are still missing; none when the volume has gone meanwhile. */
+async function rejoin(
+  missing: readonly Destination[],
+  wwid: string,
+  operation: Operation,
+): Promise<readonly Destination[]> {
+  const [first] = missing
+  if (first === undefined) return []
+  const controllers = await operation.step('find', (signal) => ownControllers(first.nqn, first.host, signal))
+  if (namespacesAmong(controllers, { wwid }).length === 0) return []
+  return stillMissing(missing, (destination) => bringUp(destination, { wwid }, operation.share(0.5), operation))
 }
 
 /** @throws BrickError IDENTITY_MISMATCH when it may be any of several */

@@ -1,7 +1,7 @@
 /** NVMe over Fabrics through the public API, against the kernel's own target over TCP. */
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { closeSync, constants, existsSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { BrickError, NVMeOFConnector } from 'hostbrick'
 import type { ErrorCode } from 'hostbrick'
@@ -10,6 +10,7 @@ import { loadModules } from '../command.ts'
 import { blackHole } from '../network.ts'
 import { NvmePort, NvmeSubsystem } from '../nvme-targets.ts'
 import { assertNothingLeft, settled, snapshot, type Snapshot } from '../residue.ts'
+import { until } from '../wait.ts'
 
 const MEBIBYTE = 1024 * 1024
 const NQN = 'nqn.2026-11.lab:nvmeof'
@@ -102,7 +103,7 @@ describe('a namespace', limit, () => {
 
   it('is known by its NGUID, by a UUID that is an NGUID, and by nothing when it is the only one', async () => {
     const { nguid } = alone.namespace(1)
-    const { vol_uuid: _, ...unnamed } = over(1)
+    const unnamed = { target_nqn: NQN, portals: portalsOf(1) }
     for (const volume of [
       { ...unnamed, volume_nguid: nguid },
       { ...unnamed, vol_uuid: nguid },
@@ -196,6 +197,16 @@ describe('several portals', limit, () => {
     }
   })
 
+  it('that were dead join when they are back', async () => {
+    const hole = blackHole('127.0.0.2', 4420)
+    const info = await multipath.connectVolume(over(2), { ready: 'all', timeout: 8000 }).finally(() => {
+      hole.lift()
+    })
+    assert.deepEqual([info.degraded, info.paths.length], [true, 1])
+    await until('the other portal has joined', () => entriesOf(info.path) === 2)
+    await multipath.disconnectVolume(over(2), info)
+  })
+
   it('may not all be dead', async () => {
     const volume = { ...over(1), portals: [['127.0.0.1', 4999, 'tcp']] }
     await rejects('PORTAL_UNREACHABLE', multipath.connectVolume(volume))
@@ -236,6 +247,12 @@ describe('a target', limit, () => {
     for (const port of ports) port.serve(alone)
   })
 })
+
+/** How many paths the kernel has to the disk. */
+function entriesOf(path: string): number {
+  const subsystem = path.replace('/dev/', '').replace(/n\d+$/, '')
+  return readdirSync('/sys/class/block').filter((name) => name.startsWith(`${subsystem}c`)).length
+}
 
 async function rejects(code: ErrorCode, call: Promise<unknown>): Promise<void> {
   await assert.rejects(call, (error) => {
