@@ -8,7 +8,7 @@ import type { NvmeAddress } from './address.ts'
 /** What the kernel's log says of a controller's refusals, of which the errno is EIO (nvmf_log_connect_error in fabrics.c). */
 const refusals: readonly (readonly [RegExp, ErrorCode])[] = [
   [/is not allowed, hostnqn/, 'AUTH_FAILED'],
-  [/authentication|dhchap|DH-?CHAP|auth/i, 'AUTH_FAILED'],
+  [/auth/i, 'AUTH_FAILED'],
   // The name of the subsystem is that parameter.
   [/Connect Invalid Data Parameter|Connect Invalid SQE Parameter/, 'TARGET_NOT_FOUND'],
 ]

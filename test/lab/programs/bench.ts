@@ -9,10 +9,12 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { arch, cpus, release } from 'node:os'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { inventory, ISCSIConnector } from 'hostbrick'
-import type { DeviceInfo, StepMessage } from 'hostbrick'
+import { inventory, ISCSIConnector, NVMeOFConnector } from 'hostbrick'
+import type { DeviceInfo, InitiatorConnector, StepMessage } from 'hostbrick'
+import { loadModules } from '../command.ts'
 import { startIscsid, startMultipathd } from '../daemons.ts'
 import { blackHole } from '../network.ts'
+import { NvmePort, NvmeSubsystem } from '../nvme-targets.ts'
 import { OsBrick } from '../os-brick.ts'
 import { settled } from '../residue.ts'
 import { median, mediansByKey, percentile, table } from '../statistics.ts'
@@ -63,6 +65,8 @@ await compareWithOsBrick({
   goals: { connect: 0, disconnect: 0 },
 })
 
+await compareOverNvme()
+
 await osBrick.stop()
 await multipathd.stop()
 target.remove()
@@ -72,6 +76,9 @@ process.exitCode = missed.length > 0 ? 1 : 0
 
 interface Comparison {
   title: string
+  /** By os-brick's name. */
+  protocol?: 'ISCSI' | 'NVMEOF'
+  detach?: InitiatorConnector
   connect: () => Promise<DeviceInfo>
   properties: Record<string, unknown>
   multipath: boolean
@@ -79,7 +86,15 @@ interface Comparison {
   goals: { connect: number; disconnect: number }
 }
 
-async function compareWithOsBrick({ title, connect, properties, multipath, goals }: Comparison): Promise<void> {
+async function compareWithOsBrick({
+  title,
+  protocol = 'ISCSI',
+  detach = connector,
+  connect,
+  properties,
+  multipath,
+  goals,
+}: Comparison): Promise<void> {
   const ours = { connect: [] as number[], disconnect: [] as number[] }
   const theirs = { connect: [] as number[], disconnect: [] as number[] }
   const steps = { connect: [] as Record<string, number>[], disconnect: [] as Record<string, number>[] }
@@ -101,12 +116,12 @@ async function compareWithOsBrick({ title, connect, properties, multipath, goals
   for (let round = 0; round <= rounds; round++) {
     const ourConnect = await measure(connect)
     await settled()
-    const ourDisconnect = await measure(() => connector.disconnectVolume(properties, ourConnect.value))
+    const ourDisconnect = await measure(() => detach.disconnectVolume(properties, ourConnect.value))
     await settled()
 
-    const theirConnect = await osBrick.connect('ISCSI', properties, { multipath })
+    const theirConnect = await osBrick.connect(protocol, properties, { multipath })
     await settled()
-    const theirDisconnect = await osBrick.disconnect('ISCSI', properties, theirConnect.info, { multipath })
+    const theirDisconnect = await osBrick.disconnect(protocol, properties, theirConnect.info, { multipath })
     await settled()
     if (round === 0) continue
 
@@ -130,6 +145,30 @@ async function compareWithOsBrick({ title, connect, properties, multipath, goals
     const medians = Object.entries(mediansByKey(steps[call])).map(([step, value]) => [step, value.toFixed(1)])
     console.log(`\n${table([[`${call}, step`, 'ms'], ...medians])}`)
   }
+}
+
+async function compareOverNvme(): Promise<void> {
+  const id = '0f6c1c3e-2c0f-4f6e-9a52-6f2d3a1b4c5d'
+  mkdirSync('/etc/nvme', { recursive: true })
+  writeFileSync('/etc/nvme/hostnqn', `nqn.2014-08.org.nvmexpress:uuid:${id}\n`)
+  writeFileSync('/etc/nvme/hostid', `${id}\n`)
+  loadModules('nvme_fabrics', 'nvme_tcp')
+  const nqn = 'nqn.2026-11.lab:bench'
+  const subsystem = new NvmeSubsystem({ nqn, namespaces: { 1: { megabytes: 64 } } })
+  const port = new NvmePort({ number: 1, address: '127.0.0.1', subsystems: [subsystem] })
+  const detach = new NVMeOFConnector()
+  const properties = { target_nqn: nqn, portals: [['127.0.0.1', '4420', 'tcp']], vol_uuid: subsystem.namespace(1).uuid }
+  await compareWithOsBrick({
+    title: 'NVMe/TCP, one portal',
+    protocol: 'NVMEOF',
+    detach,
+    connect: () => detach.connectVolume(properties),
+    properties,
+    multipath: false,
+    goals: { connect: 1.6, disconnect: 3 },
+  })
+  port.remove()
+  subsystem.remove()
 }
 
 /** From the moment that the kernel announces the disk to that when the caller has it, in an agent that has nothing else to do. */

@@ -1,9 +1,11 @@
-/** The main job, once through: a volume is attached, written, extended and detached, and nothing of it is left. */
+/** The main job, once through each transport: a volume is attached, written, extended and detached; nothing of it is left. */
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { closeSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs'
-import { inventory, ISCSIConnector } from 'hostbrick'
+import { inventory, ISCSIConnector, NVMeOFConnector } from 'hostbrick'
+import { loadModules } from '../command.ts'
 import { startIscsid } from '../daemons.ts'
+import { NvmePort, NvmeSubsystem } from '../nvme-targets.ts'
 import { OsBrick } from '../os-brick.ts'
 import { difference, settled, snapshot } from '../residue.ts'
 import { median, table } from '../statistics.ts'
@@ -54,7 +56,9 @@ console.log(
   `detached in ${detached.milliseconds.toFixed(0)} ms, left behind: ${left.length === 0 ? 'nothing' : left.join(', ')}`,
 )
 
-console.log('\nThe same with os-brick, three times after once to warm up (its start takes a while) ...')
+await showNvme()
+
+console.log('\niSCSI with os-brick, three times after once to warm up (its start takes a while) ...')
 const osBrick = OsBrick.start()
 const theirs = { connect: [] as number[], disconnect: [] as number[] }
 for (let round = 0; round <= 3; round++) {
@@ -83,6 +87,43 @@ console.log('(Emulation makes starting a process dearer than it is on hardware, 
 target.remove()
 await iscsid.stop()
 if (left.length > 0) process.exitCode = 1
+
+async function showNvme(): Promise<void> {
+  loadModules('nvme_fabrics', 'nvme_tcp')
+  const subsystem = new NvmeSubsystem({ nqn: 'nqn.2026-11.lab:demo', namespaces: { 1: { megabytes: 64 } } })
+  const ports = ['127.0.0.1', '127.0.0.2'].map(
+    (address, index) => new NvmePort({ number: index + 1, address, subsystems: [subsystem] }),
+  )
+  const nvme = new NVMeOFConnector({ useMultipath: true })
+  const data = {
+    target_nqn: subsystem.nqn,
+    portals: ports.map(({ address, service }) => [address, service, 'tcp']),
+    vol_uuid: subsystem.namespace(1).uuid,
+    host_nqn: 'nqn.2014-08.org.nvmexpress:uuid:0f6c1c3e-2c0f-4f6e-9a52-6f2d3a1b4c5d',
+  }
+  await settled()
+  const before = snapshot()
+  console.log(`\nA volume over NVMe/TCP, two portals:\n${JSON.stringify(data)}\n`)
+  const { value: found, milliseconds } = await timed(() => nvme.connectVolume(data, { ready: 'all' }))
+  console.log(`attached in ${milliseconds.toFixed(0)} ms: ${found.path}, ${found.identity.value}`)
+  for (const { controller, portal: where, ana_state } of found.paths)
+    console.log(`  ${controller ?? ''} to ${where}, ${ana_state ?? 'no ANA'}`)
+  const data16 = randomBytes(16 * MEBIBYTE)
+  write(found.path, data16)
+  console.log(`written 16 MiB, read back: ${read(found.path, data16.length).equals(data16) ? 'the same' : 'DIFFERENT'}`)
+  subsystem.namespace(1).grow(128)
+  const grown = await timed(() => nvme.extendVolume(data, { expectedBytes: 128 * MEBIBYTE }))
+  console.log(`extended to ${grown.value / MEBIBYTE} MiB in ${grown.milliseconds.toFixed(0)} ms`)
+  const gone = await timed(() => nvme.disconnectVolume(data, found))
+  await settled()
+  const rest = difference(before, snapshot())
+  left.push(...rest)
+  console.log(
+    `detached in ${gone.milliseconds.toFixed(0)} ms, left behind: ${rest.length === 0 ? 'nothing' : rest.join(', ')}`,
+  )
+  for (const port of ports) port.remove()
+  subsystem.remove()
+}
 
 async function timed<T>(call: () => T | Promise<T>): Promise<{ value: T; milliseconds: number }> {
   const start = performance.now()
