@@ -12,9 +12,27 @@ export function deviceFacts(path: string, signal: AbortSignal): Promise<DeviceFa
   return finish(binding().deviceFacts(deviceLane(path), path), signal)
 }
 
+/** The same; undefined while the node is not there or cannot be opened yet: it comes before its announcement. */
+export async function factsWhenOpen(path: string, signal: AbortSignal): Promise<DeviceFacts | undefined> {
+  try {
+    return await deviceFacts(path, signal)
+  } catch (error) {
+    if (failedWith(error, 'ENOENT', 'ENXIO')) return undefined
+    throw error
+  }
+}
+
 /** Whether a mount, another device or a program holds the device, or one of its partitions, exclusively. */
 export function heldExclusively(path: string, signal: AbortSignal): Promise<boolean> {
   return finish(binding().heldExclusively(deviceLane(path), path), signal)
+}
+
+/** @throws BrickError DEVICE_IN_USE when somebody holds it so */
+export async function refuseInUse(path: string, signal: AbortSignal): Promise<void> {
+  if (!(await heldExclusively(path, signal))) return
+  throw new BrickError('DEVICE_IN_USE', `${path} is mounted, part of another device, or open exclusively`, {
+    details: { device: path },
+  })
 }
 
 /** Writes out everything that was written to the device. @throws BrickError FLUSH_FAILED */

@@ -14,7 +14,7 @@ import { requireMultipathd } from '../multipath/assembly.ts'
 import { attachMultipath, parseReady } from '../volume/attach.ts'
 import type { Ready } from '../volume/attach.ts'
 import type { LiveMap } from '../multipath/map.ts'
-import { allFailed } from '../volume/ways.ts'
+import { allFailed, inTurn } from '../volume/ways.ts'
 import type { FailedWay } from '../volume/ways.ts'
 import { asBrickError, Operation } from '../operation.ts'
 import type { CallOptions } from '../operation.ts'
@@ -24,6 +24,7 @@ import { parseIscsiProperties } from '../properties/iscsi.ts'
 import type { IscsiProperties, IscsiTarget } from '../properties/iscsi.ts'
 import { together } from '../together.ts'
 import { growVolume } from '../volume/growth.ts'
+import { OutlastingCall } from '../volume/outlasting.ts'
 import { seeToTheRest, stillMissing, stopRejoining } from '../volume/rejoining.ts'
 import { release } from '../volume/release.ts'
 import type { ConnectOptions, DisconnectOptions, ExtendOptions, InitiatorConnector } from './initiator-connector.ts'
@@ -130,23 +131,8 @@ async function overOne(volume: IscsiProperties, transport: string, options: Conn
 }
 
 /** The targets in turn, until one works. */
-async function firstPath(
-  volume: IscsiProperties,
-  targets: readonly IscsiTarget[],
-  operation: Operation,
-): Promise<IscsiPath> {
-  const failures: BrickError[] = []
-  for (const [tried, target] of targets.entries()) {
-    try {
-      // A portal that does not answer leaves the others their share of the time.
-      return await bringPath(volume, target, operation.share(1 / (targets.length - tried)), operation)
-    } catch (error) {
-      const failure = asBrickError(error, 'attach')
-      if (operation.signal.aborted) throw failure
-      failures.push(failure)
-    }
-  }
-  throw allFailed(failures)
+function firstPath(volume: IscsiProperties, targets: readonly IscsiTarget[], operation: Operation): Promise<IscsiPath> {
+  return inTurn(targets, (target, patience) => bringPath(volume, target, patience, operation), operation)
 }
 
 /**
@@ -160,36 +146,27 @@ async function overAll(
   enforce: boolean,
   options: ConnectOptions,
 ): Promise<DeviceInfo> {
-  const stop = new AbortController()
-  const signal = options.signal ? anyOf(options.signal, stop.signal) : stop.signal
-  const operation = new Operation('iscsi.connectVolume', { ...options, signal })
-  const held: Disposable[] = [operation]
-  let settled = Promise.resolve()
-  try {
-    held.push(await operation.step('lock', (waiting) => lock(volumeKey(volume), waiting)))
-    const named = await namedTargets(volume, transport, operation)
-    const absence = await absenceOfMultipathd(enforce, operation)
-    if (absence) {
-      const path = await firstPath(volume, named, operation)
-      return describe({ paths: [path], expected: named.length, refusals: [absence] }, operation)
-    }
-    const { targets, failure } = await allTargets(volume, named, operation)
-    const bring = (target: IscsiTarget, giveUp: AbortSignal): Promise<IscsiPath> =>
-      bringPath(volume, target, anyOf(giveUp, operation.share(0.5)), operation)
-    const { ways, map, refusal } = await attachMultipath(targets, bring, { ready, enforce }, operation)
-    settled = ways.settled
-    void seeToTheRest(ways, stop, {
-      key: volumeKey(volume),
-      name: 'iscsi.rejoin',
-      retry: (missing, { wwn }, again) => rejoin({ ...volume, wwn }, missing, again),
-    })
-    const refusals = [failure, refusal].filter((error) => error !== undefined)
-    return describe({ paths: ways.up, map, expected: targets.length, failed: ways.failed, refusals }, operation)
-  } finally {
-    void settled.then(() => {
-      for (const each of held.reverse()) each[Symbol.dispose]()
-    })
+  using call = new OutlastingCall('iscsi.connectVolume', options)
+  const { operation, stop } = call
+  call.hold(await operation.step('lock', (waiting) => lock(volumeKey(volume), waiting)))
+  const named = await namedTargets(volume, transport, operation)
+  const absence = await absenceOfMultipathd(enforce, operation)
+  if (absence) {
+    const path = await firstPath(volume, named, operation)
+    return describe({ paths: [path], expected: named.length, refusals: [absence] }, operation)
   }
+  const { targets, failure } = await allTargets(volume, named, operation)
+  const bring = (target: IscsiTarget, giveUp: AbortSignal): Promise<IscsiPath> =>
+    bringPath(volume, target, anyOf(giveUp, operation.share(0.5)), operation)
+  const { ways, map, refusal } = await attachMultipath(targets, bring, { ready, enforce }, operation)
+  call.lastUntil(ways.settled)
+  void seeToTheRest(ways, stop, {
+    key: volumeKey(volume),
+    name: 'iscsi.rejoin',
+    retry: (missing, { wwn }, again) => rejoin({ ...volume, wwn }, missing, again),
+  })
+  const refusals = [failure, refusal].filter((error) => error !== undefined)
+  return describe({ paths: ways.up, map, expected: targets.length, failed: ways.failed, refusals }, operation)
 }
 
 /** The targets that are still missing; none when the volume has gone meanwhile. */

@@ -1,5 +1,5 @@
 import { anyOf } from '../abort.ts'
-import { flush, heldExclusively, isReadable } from '../block/disk.ts'
+import { flush, isReadable, refuseInUse } from '../block/disk.ts'
 import { BrickError } from '../errors.ts'
 import { readFile } from '../files.ts'
 import { nvmeHost } from '../host/nvme-host.ts'
@@ -26,8 +26,9 @@ import { withLeftovers } from '../rollback.ts'
 import { together } from '../together.ts'
 import { attempts } from '../volume/attempts.ts'
 import { parseReady } from '../volume/attach.ts'
+import { OutlastingCall } from '../volume/outlasting.ts'
 import { seeToTheRest, stillMissing, stopRejoining } from '../volume/rejoining.ts'
-import { allFailed, Ways } from '../volume/ways.ts'
+import { allFailed, inTurn, refuseDisagreement, Ways } from '../volume/ways.ts'
 import type { FailedWay } from '../volume/ways.ts'
 import type { ConnectOptions, DisconnectOptions, ExtendOptions, InitiatorConnector } from './initiator-connector.ts'
 
@@ -58,42 +59,30 @@ export class NVMeOFConnector implements InitiatorConnector {
     const volume = parseVolume(properties)
     const ready = parseReady(options.ready)
     stopRejoining(volumeKey(volume.target))
-    const stop = new AbortController()
-    const signal = options.signal ? anyOf(options.signal, stop.signal) : stop.signal
-    const operation = new Operation('nvmeof.connectVolume', { ...options, signal })
-    const held: Disposable[] = [operation]
-    let settled = Promise.resolve()
-    try {
-      const host = await operation.step('host', (waiting) => nvmeHost(volume, waiting))
-      held.push(await operation.step('lock', (waiting) => lock(volumeKey(volume.target), waiting)))
-      const destinations = volume.target.addresses.map((address) => ({
-        nqn: volume.target.nqn,
-        address,
-        host,
-        settings: { ...this.#settings, ...volume.settings },
-      }))
-      if (!(await this.#atOnce(volume, operation))) {
-        const way = await firstWay(destinations, volume.target, operation)
-        return await describe({ ways: [way], expected: 1, failed: [] }, destinations, operation)
-      }
-      const ways = await allWays(destinations, volume.target, ready, operation)
-      settled = ways.settled
-      void seeToTheRest(ways, stop, {
-        key: volumeKey(volume.target),
-        name: 'nvmeof.rejoin',
-        retry: (missing, { namespace }, again) => rejoin(missing, namespace.wwid, again),
-      })
-      return await describe(
-        { ways: ways.up, expected: destinations.length, failed: ways.failed },
-        destinations,
-        operation,
-      )
-    } finally {
-      // What is still being tried goes on within the call's time, and with the volume's lock.
-      void settled.then(() => {
-        for (const each of held.reverse()) each[Symbol.dispose]()
-      })
+    using call = new OutlastingCall('nvmeof.connectVolume', options)
+    const { operation, stop } = call
+    const host = await operation.step('host', (waiting) => nvmeHost(volume, waiting))
+    call.hold(await operation.step('lock', (waiting) => lock(volumeKey(volume.target), waiting)))
+    const destinations = volume.target.addresses.map((address) => ({
+      nqn: volume.target.nqn,
+      address,
+      host,
+      settings: { ...this.#settings, ...volume.settings },
+    }))
+    if (!(await this.#atOnce(volume, operation))) {
+      const way = await firstWay(destinations, volume.target, operation)
+      return await describe({ ways: [way], expected: 1, failed: [] }, destinations, operation)
     }
+    const ways = await allWays(destinations, volume.target, ready, operation)
+    // What is still being tried goes on with the volume's lock.
+    call.lastUntil(ways.settled)
+    void seeToTheRest(ways, stop, {
+      key: volumeKey(volume.target),
+      name: 'nvmeof.rejoin',
+      retry: (missing, { namespace }, again) => rejoin(missing, namespace.wwid, again),
+    })
+    const attached = { ways: ways.up, expected: destinations.length, failed: ways.failed }
+    return await describe(attached, destinations, operation)
   }
 
   async disconnectVolume(properties: unknown, deviceInfo?: unknown, options: DisconnectOptions = {}): Promise<void> {
@@ -189,19 +178,8 @@ async function firstWay(
   target: NvmeTarget,
   operation: Operation,
 ): Promise<NvmeWay> {
-  const failures: BrickError[] = []
   const ordered = await operation.step('controllers', (signal) => connectedFirst(destinations, signal))
-  for (const [tried, destination] of ordered.entries()) {
-    try {
-      // A portal that does not answer leaves the others their share of the time.
-      return await bringUp(destination, target, operation.share(1 / (ordered.length - tried)), operation)
-    } catch (error) {
-      const failure = asBrickError(error, 'attach')
-      if (operation.signal.aborted) throw failure
-      failures.push(failure)
-    }
-  }
-  throw allFailed(failures)
+  return inTurn(ordered, (destination, patience) => bringUp(destination, target, patience, operation), operation)
 }
 
 async function connectedFirst(destinations: readonly Destination[], signal: AbortSignal): Promise<Destination[]> {
@@ -229,10 +207,7 @@ async function allWays(
   try {
     await ways.first
     if (ready === 'all') await ways.settled
-    const errors = ways.failed.map(({ error }) => error)
-    const another = errors.find(({ code }) => code === 'IDENTITY_MISMATCH')
-    if (another) throw another
-    if (ways.up.length === 0) throw allFailed(errors)
+    refuseDisagreement(ways)
     operation.signal.throwIfAborted()
     return ways
   } catch (error) {
@@ -281,18 +256,11 @@ async function release(found: AttachedNamespace, force: boolean, operation: Oper
   const { attempt, failures } = attempts(force, operation)
   await together(
     found.namespaces.map(async (namespace) => {
-      await attempt('use', (signal) => refuseInUse(namespace, signal))
+      await attempt('use', (signal) => refuseInUse(namespace.path, signal))
       await attempt('flush', (signal) => flushNamespace(namespace, found, signal))
     }),
   )
   return failures
-}
-
-async function refuseInUse({ path }: NvmeNamespace, signal: AbortSignal): Promise<void> {
-  if (!(await heldExclusively(path, signal))) return
-  throw new BrickError('DEVICE_IN_USE', `${path} is mounted, part of another device, or open exclusively`, {
-    details: { device: path },
-  })
 }
 
 /** What has become another volume must not be written to. */

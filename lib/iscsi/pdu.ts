@@ -1,4 +1,5 @@
 import { BrickError } from '../errors.ts'
+import { readFrames } from '../network/frames.ts'
 
 /** RFC 7143 11.2.1.2, with the names of chapter 11. */
 export const opcodes = {
@@ -76,14 +77,7 @@ export function encodeRequest(request: Request, expected: number): Buffer {
  * @throws BrickError LOGIN_FAILED for a PDU with more data than we said we take
  */
 export async function* readResponses(chunks: AsyncIterable<Buffer>): AsyncGenerator<Response, void> {
-  let received = Buffer.alloc(0)
-  for await (const chunk of chunks) {
-    received = Buffer.concat([received, chunk])
-    for (let length = lengthOf(received); received.length >= length; length = lengthOf(received)) {
-      yield decode(received.subarray(0, length))
-      received = received.subarray(length)
-    }
-  }
+  for await (const frame of readFrames(chunks, lengthOf)) yield decode(frame)
 }
 
 /** The length of the PDU that begins here, or of a header as long as nothing is known of its data. */

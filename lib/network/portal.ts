@@ -39,6 +39,11 @@ export function readHost(text: string): Host | undefined {
   return isIPv4(text) ? { host: text, family: 'ipv4' } : readName(text)
 }
 
+/** The same from what may be no text, or have brackets as in a URL. */
+export function readBracketedHost(value: unknown): Host | undefined {
+  return typeof value === 'string' ? readHost(value.replace(/^\[(.*)\]$/, '$1')) : undefined
+}
+
 /** `address%zone`; undefined for anything else. */
 export function readIPv6(text: string): Host | undefined {
   const [, address = '', zone] = /^([^%]*)(?:%([\w.-]+))?$/.exec(text) ?? []

@@ -1,5 +1,5 @@
 import { invalid } from '../errors.ts'
-import { formatHost, formatPortal, readHost, readPort } from '../network/portal.ts'
+import { formatHost, formatPortal, readBracketedHost, readHost, readPort } from '../network/portal.ts'
 import type { Portal } from '../network/portal.ts'
 
 /** What NVMe over Fabrics runs over, by the kernel's names. */
@@ -88,8 +88,9 @@ export function leadsTo(address: NvmeAddress, asked: NvmeAddress): boolean {
 
 /** The portal behind an address over TCP or RDMA, for looking names up and for probing it. */
 export function portalOf({ traddr, trsvcid }: NvmeAddress): Portal | undefined {
-  const host = trsvcid === undefined ? undefined : readHost(traddr)
-  return host && trsvcid !== undefined ? { ...host, port: trsvcid } : undefined
+  if (trsvcid === undefined) return undefined
+  const host = readHost(traddr)
+  return host && { ...host, port: trsvcid }
 }
 
 /** For people and errors: 'tcp 10.0.0.1:4420', 'fc nn-0x…:pn-0x…', 'loop'. */
@@ -106,7 +107,7 @@ export function formatPlace(address: NvmeAddress): string {
 function readTraddr(transport: NvmeTransport, value: unknown, field: string): string {
   if (transport === 'fc') return fcAddress(value, field)
   if (transport === 'loop') return word(value, field)
-  const host = typeof value === 'string' ? readHost(value.replace(/^\[(.*)\]$/, '$1')) : undefined
+  const host = readBracketedHost(value)
   if (!host) throw invalid(field, 'an IP address or a host name', value)
   return formatHost(host)
 }

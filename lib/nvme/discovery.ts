@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { BrickError, invalid } from '../errors.ts'
 import { nvmeHost } from '../host/nvme-host.ts'
 import type { NvmeHost } from '../host/nvme-host.ts'
-import { formatPortal, readHost, readIPv6 } from '../network/portal.ts'
+import { formatPortal, readBracketedHost, readIPv6 } from '../network/portal.ts'
 import type { Portal } from '../network/portal.ts'
 import { Operation } from '../operation.ts'
 import type { CallOptions } from '../operation.ts'
@@ -58,7 +58,7 @@ function parsePortal(portal: unknown): Portal {
   if (transport !== undefined && nvmeTransport(transport, 'transport') !== 'tcp') {
     throw invalid('transport', 'tcp, which is all that can be asked without the kernel', transport)
   }
-  const host = typeof address === 'string' ? readHost(address.replace(/^\[(.*)\]$/, '$1')) : undefined
+  const host = readBracketedHost(address)
   if (!host) throw invalid('portal', 'an address and a port as in 10.0.0.1:8009 or [fe80::1]:8009', portal)
   return { ...host, port: port === undefined ? defaultPort : requiredPort(port, 'port') }
 }

@@ -1,9 +1,10 @@
+import { deviceFacts } from '../block/disk.ts'
 import { BrickError } from '../errors.ts'
 import type { Operation } from '../operation.ts'
 import { together } from '../together.ts'
+import { atLeast } from '../volume/growth.ts'
 import { Watch } from '../wait.ts'
 import { identifyNamespace } from './admin.ts'
-import { deviceFacts } from '../block/disk.ts'
 import { hasPathTo } from './attached.ts'
 import type { AttachedNamespace } from './attached.ts'
 import type { NvmeNamespace } from './controllers.ts'
@@ -20,7 +21,8 @@ export async function growNamespace(
   expectedBytes: number | undefined,
   operation: Operation,
 ): Promise<number> {
-  if (namespaces.length === 0) throw new BrickError('DEVICE_NOT_FOUND', 'the volume is not attached to this host')
+  const [first] = namespaces
+  if (first === undefined) throw new BrickError('DEVICE_NOT_FOUND', 'the volume is not attached to this host')
   const sizes = await together(
     namespaces.map(async (namespace) => {
       const leading = controllers.filter((each) => each.state === 'live' && hasPathTo(each, [namespace]))
@@ -31,12 +33,7 @@ export async function growNamespace(
       )
     }),
   )
-  const size = Math.min(...sizes)
-  if (expectedBytes === undefined || size >= expectedBytes) return size
-  const device = namespaces[0]?.path
-  throw new BrickError('NOT_EXTENDED', `${device ?? ''} has ${size} bytes, not ${expectedBytes}`, {
-    details: { device, size, expectedBytes },
-  })
+  return atLeast(expectedBytes, first.path, Math.min(...sizes))
 }
 
 async function growOne(

@@ -1,6 +1,5 @@
-import { failedWith } from '../binding.ts'
 import type { DeviceFacts } from '../binding.ts'
-import { deviceFacts } from '../block/disk.ts'
+import { factsWhenOpen } from '../block/disk.ts'
 import { BrickError } from '../errors.ts'
 import { lock } from '../lock.ts'
 import { asBrickError } from '../operation.ts'
@@ -105,7 +104,7 @@ async function whenThere(
     if (!controller) throw new BrickError('LOGIN_FAILED', `${formatAddress(address)}, ${nqn}: the controller has gone`)
     subsystem = controller.subsystem ?? ''
     const [namespace] = namespacesAmong([controller], wanted)
-    const facts = namespace && (await factsOf(namespace, signal))
+    const facts = namespace && (await factsWhenOpen(namespace.path, signal))
     return facts && { namespace, facts }
   }
   const askAgain = async (): Promise<undefined> => {
@@ -116,16 +115,6 @@ async function whenThere(
   if (found) return found
   if (!fresh) await askAgain()
   return await watch.until(look, signal, askAgain)
-}
-
-/** Undefined while the node cannot be opened yet. */
-async function factsOf({ path }: NvmeNamespace, signal: AbortSignal): Promise<DeviceFacts | undefined> {
-  try {
-    return await deviceFacts(path, signal)
-  } catch (error) {
-    if (failedWith(error, 'ENOENT', 'ENXIO')) return undefined
-    throw error
-  }
 }
 
 /** The number of the only namespace that the controller has. @throws BrickError LUN_NOT_MAPPED, IDENTITY_MISMATCH */

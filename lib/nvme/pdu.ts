@@ -1,4 +1,5 @@
 import { BrickError } from '../errors.ts'
+import { readFrames } from '../network/frames.ts'
 
 // NVMe/TCP Transport Specification 1.0, 3.6, with its names. Numbers are little-endian. Digests are never negotiated.
 
@@ -118,14 +119,7 @@ export function readTermination({ bytes }: Pdu): number {
  * @throws BrickError LOGIN_FAILED for what is too long or does not add up
  */
 export async function* readPdus(chunks: AsyncIterable<Buffer>): AsyncGenerator<Pdu, void> {
-  let received = Buffer.alloc(0)
-  for await (const chunk of chunks) {
-    received = Buffer.concat([received, chunk])
-    for (let length = lengthOf(received); received.length >= length; length = lengthOf(received)) {
-      yield decode(received.subarray(0, length))
-      received = received.subarray(length)
-    }
-  }
+  for await (const frame of readFrames(chunks, lengthOf)) yield decode(frame)
 }
 
 /** The length of the PDU that begins here, or of a common header as long as that is not there. */

@@ -1,6 +1,6 @@
 import { binding, failedWith, finish } from '../binding.ts'
 import type { DeviceFacts, Job } from '../binding.ts'
-import { deviceFacts, deviceLane } from '../block/disk.ts'
+import { deviceFacts, deviceLane, factsWhenOpen } from '../block/disk.ts'
 import { listDirectory, readFile } from '../files.ts'
 import { Watch } from '../wait.ts'
 import { identify } from './identity.ts'
@@ -109,14 +109,8 @@ interface OpenedDisk {
 async function openedDisk(unit: UnitAddress, signal: AbortSignal): Promise<OpenedDisk | undefined> {
   const disk = await findDisk(unit, signal)
   if (!disk) return undefined
-  const opened = openDisk(disk, signal)
-  try {
-    await opened.facts
-    return opened
-  } catch (error) {
-    if (failedWith(error, 'ENOENT', 'ENXIO')) return undefined
-    throw error
-  }
+  const facts = await factsWhenOpen(disk.path, signal)
+  return facts && { disk, facts: Promise.resolve(facts) }
 }
 
 /** Begins to ask the disk at once; who wants the answer also hears of a failure. */

@@ -12,7 +12,7 @@ import { MapAssembly } from '../multipath/assembly.ts'
 import { mapsOf } from '../multipath/map.ts'
 import type { LiveMap } from '../multipath/map.ts'
 import { removeMap } from '../multipath/removal.ts'
-import { allFailed, Ways } from './ways.ts'
+import { refuseDisagreement, Ways } from './ways.ts'
 
 /** When an attach returns: with the first path that can be used, or when every way has been tried. */
 export type Ready = 'first' | 'all'
@@ -66,13 +66,6 @@ export async function attachMultipath<Way, Up extends Path>(
     giveUp.abort(new BrickError('ABORTED', 'the attach has failed'))
     throw withLeftovers(asBrickError(error, 'attach'), await undo(ways, operation))
   }
-}
-
-function refuseDisagreement<Way>({ up, failed }: Ways<Way, Path>): void {
-  const errors = failed.map(({ error }) => error)
-  const another = errors.find(({ code }) => code === 'IDENTITY_MISMATCH')
-  if (another) throw another
-  if (up.length === 0) throw allFailed(errors)
 }
 
 async function assemble<Way>(

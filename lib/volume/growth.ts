@@ -37,10 +37,14 @@ export async function growVolume(
     })
   }
   for (const map of maps) await operation.step('map', (signal) => growMap(map, largest, signal))
-  const device = maps[0]?.path ?? first.device
-  if (expectedBytes === undefined || largest >= expectedBytes) return largest
-  throw new BrickError('NOT_EXTENDED', `${device} has ${largest} bytes, not ${expectedBytes}`, {
-    details: { device, size: largest, expectedBytes },
+  return atLeast(expectedBytes, maps[0]?.path ?? first.device, largest)
+}
+
+/** The size of a device that has grown as far as the caller expects. @throws BrickError NOT_EXTENDED */
+export function atLeast(expectedBytes: number | undefined, device: string, size: number): number {
+  if (expectedBytes === undefined || size >= expectedBytes) return size
+  throw new BrickError('NOT_EXTENDED', `${device} has ${size} bytes, not ${expectedBytes}`, {
+    details: { device, size, expectedBytes },
   })
 }
 

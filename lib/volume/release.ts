@@ -1,4 +1,4 @@
-import { flush, heldExclusively } from '../block/disk.ts'
+import { flush, refuseInUse } from '../block/disk.ts'
 import { BrickError } from '../errors.ts'
 import type { PartitionedMap } from '../multipath/map.ts'
 import { queueAgain, refuseMapInUse, removeMap, removeMapWhenClosed, stopQueueing, wake } from '../multipath/removal.ts'
@@ -94,11 +94,4 @@ async function isStillSame({ unit, disk, noted }: ScsiPath, signal: AbortSignal)
   if (!(await isRunning(unit, signal))) return undefined
   const live = await liveIdentity(disk, signal)
   return noted !== null && live !== undefined && sameUnit(noted, live)
-}
-
-async function refuseInUse(path: string, signal: AbortSignal): Promise<void> {
-  if (!(await heldExclusively(path, signal))) return
-  throw new BrickError('DEVICE_IN_USE', `${path} is mounted, part of another device, or open exclusively`, {
-    details: { device: path },
-  })
 }

@@ -1,5 +1,6 @@
 import { BrickError } from '../errors.ts'
 import { asBrickError } from '../operation.ts'
+import type { Operation } from '../operation.ts'
 import type { Leftover } from '../rollback.ts'
 
 /** A way that did not come up. What it had changed is undone. */
@@ -75,4 +76,38 @@ export function allFailed(failures: readonly BrickError[]): BrickError {
   if (first === undefined) return new BrickError('PORTAL_UNREACHABLE', 'the portals have no address')
   if (others.length === 0) return first
   return first.withDetails({ failures: failures.map(({ code, step, message }) => ({ code, step, message })) })
+}
+
+/** The ways in turn, until one comes up; `bring` gives a portal up when `patience` fires. */
+export async function inTurn<Way, Path>(
+  ways: readonly Way[],
+  bring: (way: Way, patience: AbortSignal) => Promise<Path>,
+  operation: Operation,
+): Promise<Path> {
+  const failures: BrickError[] = []
+  for (const [tried, way] of ways.entries()) {
+    try {
+      // A portal that does not answer leaves the others their share of the time.
+      return await bring(way, operation.share(1 / (ways.length - tried)))
+    } catch (error) {
+      const failure = asBrickError(error, 'attach')
+      if (operation.signal.aborted) throw failure
+      failures.push(failure)
+    }
+  }
+  throw allFailed(failures)
+}
+
+/** Of ways of which one at least should be up. @throws BrickError IDENTITY_MISMATCH when one leads elsewhere; allFailed() */
+export function refuseDisagreement({
+  up,
+  failed,
+}: {
+  up: readonly unknown[]
+  failed: readonly FailedWay<unknown>[]
+}): void {
+  const errors = failed.map(({ error }) => error)
+  const another = errors.find(({ code }) => code === 'IDENTITY_MISMATCH')
+  if (another) throw another
+  if (up.length === 0) throw allFailed(errors)
 }

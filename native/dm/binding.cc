@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/call.h"
+#include "core/values.h"
 #include "dm/map.h"
 
 namespace hostbrick {
@@ -29,8 +30,6 @@ Napi::Value to_object(Napi::Env env, const MapState& state) {
   object.Set("status", to_array(env, state.status));
   return object;
 }
-
-std::string text(const Napi::Value& value) { return value.As<Napi::String>().Utf8Value(); }
 
 Napi::Value state(const Napi::CallbackInfo& info) {
   return start_call(info.Env(), text(info[0]), [name = text(info[1])] { return map_state(name); }, to_object);

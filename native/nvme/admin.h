@@ -4,19 +4,17 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <vector>
+
+#include "core/bytes.h"
 
 namespace hostbrick {
 
-/**
- * Admin commands that only ask, sent through a controller's device, /dev/nvmeN (include/uapi/linux/nvme_ioctl.h), with
- * the names of the NVM Express Base Specification 2.0. `timeout` is the kernel's own for the command, after which it
- * resets the controller.
- * Throws SystemError: EIO with 'status SCT/SC' in `detail` when the controller refuses, any other errno when the
- * command did not get that far: EACCES or EPERM without CAP_SYS_ADMIN, ENXIO or EAGAIN for a controller that is not
- * live.
- */
-using Bytes = std::vector<std::uint8_t>;
+// Admin commands that only ask, sent through a controller's device, /dev/nvmeN (include/uapi/linux/nvme_ioctl.h), with
+// the names of the NVM Express Base Specification 2.0. `timeout` is the kernel's own for the command, after which it
+// resets the controller.
+// Throws SystemError: EIO with 'status SCT/SC' in `detail` when the controller refuses, any other errno when the
+// command did not get that far: EACCES or EPERM without CAP_SYS_ADMIN, ENXIO or EAGAIN for a controller that is not
+// live.
 
 /** Identify (5.17): the data structure `cns`, 4096 bytes. `namespace_id` is 0 where the structure has none. */
 Bytes identify(const std::string& device, std::uint8_t cns, std::uint32_t namespace_id,

@@ -5,22 +5,13 @@
 #include <string>
 
 #include "core/call.h"
+#include "core/values.h"
 #include "nvme/admin.h"
 #include "nvme/fabrics.h"
 
 namespace hostbrick {
 
 namespace {
-
-std::string text(const Napi::Value& value) { return value.As<Napi::String>().Utf8Value(); }
-
-std::chrono::milliseconds to_timeout(const Napi::Value& value) {
-  return std::chrono::milliseconds(value.As<Napi::Number>().Int64Value());
-}
-
-Napi::Value to_buffer(Napi::Env env, const Bytes& bytes) {
-  return Napi::Buffer<std::uint8_t>::Copy(env, bytes.data(), bytes.size());
-}
 
 Napi::Value options(const Napi::CallbackInfo& info) {
   return start_call(info.Env(), text(info[0]), fabrics_options,

@@ -5,19 +5,12 @@
 #include <utility>
 
 #include "core/call.h"
+#include "core/values.h"
 #include "scsi/command.h"
 
 namespace hostbrick {
 
 namespace {
-
-Napi::Value to_buffer(Napi::Env env, const Bytes& bytes) {
-  return Napi::Buffer<std::uint8_t>::Copy(env, bytes.data(), bytes.size());
-}
-
-std::chrono::milliseconds to_timeout(const Napi::Value& value) {
-  return std::chrono::milliseconds(value.As<Napi::Number>().Int64Value());
-}
 
 Napi::Value page(const Napi::CallbackInfo& info) {
   return start_call(

@@ -3,16 +3,14 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
-#include <vector>
+
+#include "core/bytes.h"
 
 namespace hostbrick {
 
-/**
- * SCSI commands that only ask, sent by SG_IO (sd(4), include/scsi/sg.h). Each returns the device's answer as it came,
- * cut to what was transferred. `timeout` is the kernel's own for the command, after which error recovery starts, which
- * can take longer. Throws SystemError: EIO with status and sense in `detail` when the device refuses.
- */
-using Bytes = std::vector<std::uint8_t>;
+// SCSI commands that only ask, sent by SG_IO (sd(4), include/scsi/sg.h). Each returns the device's answer as it came,
+// cut to what was transferred. `timeout` is the kernel's own for the command, after which error recovery starts, which
+// can take longer. Throws SystemError: EIO with status and sense in `detail` when the device refuses.
 
 /** INQUIRY with EVPD: one vital product data page (SPC-5 6.6.3), such as 0x80 or 0x83. */
 Bytes inquire_page(const std::string& device, std::uint8_t page, std::chrono::milliseconds timeout);
