@@ -1,6 +1,5 @@
-import { once } from 'node:events'
-import { createServer } from 'node:net'
-import type { AddressInfo, Socket } from 'node:net'
+import type { Socket } from 'node:net'
+import { ByteReader, PeerLeft, withServer } from './loopback.ts'
 
 // A discovery controller over NVMe/TCP for tests. Written apart from lib/nvme.
 
@@ -62,18 +61,17 @@ export interface Asked {
 /** One host's connection, as the script of a fake controller uses it. */
 export class Peer {
   readonly socket: Socket
-  readonly #chunks: AsyncIterator<Buffer, undefined>
-  #received = Buffer.alloc(0)
+  readonly #reader: ByteReader
 
   constructor(socket: Socket) {
     this.socket = socket
-    this.#chunks = socket[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>
+    this.#reader = new ByteReader(socket)
   }
 
   /** The next PDU, whole. */
   async pdu(): Promise<Buffer> {
-    const common = await this.#read(8)
-    return Buffer.concat([common, await this.#read(common.readUInt32LE(4) - 8)])
+    const common = await this.#reader.read(8)
+    return Buffer.concat([common, await this.#reader.read(common.readUInt32LE(4) - 8)])
   }
 
   async ask(): Promise<Asked> {
@@ -143,21 +141,7 @@ export class Peer {
       if (!success) this.respond(command)
     }
   }
-
-  async #read(length: number): Promise<Buffer> {
-    while (this.#received.length < length) {
-      const { value, done } = await this.#chunks.next()
-      if (done) throw new HostLeft()
-      this.#received = Buffer.concat([this.#received, value])
-    }
-    const bytes = this.#received.subarray(0, length)
-    this.#received = this.#received.subarray(length)
-    return bytes
-  }
 }
-
-/** What a script ends with that serves until nobody asks. */
-class HostLeft extends Error {}
 
 export function pduOf(type: number, headerLength: number, rest: Buffer): Buffer {
   const common = Buffer.alloc(8)
@@ -167,30 +151,14 @@ export function pduOf(type: number, headerLength: number, rest: Buffer): Buffer 
   return Buffer.concat([common, rest])
 }
 
-/** Serves the script on loopback while `use` runs. What goes wrong in the script goes wrong here, unless `use` fails. */
-export async function withController<T>(
+/** A fake controller on loopback, as `withServer` has it. A script may serve until the host leaves. */
+export function withController<T>(
   script: (peer: Peer) => Promise<void>,
   use: (portal: string) => Promise<T>,
 ): Promise<T> {
-  const sockets: Socket[] = []
-  const scripts: Promise<void>[] = []
-  const server = createServer((socket) => {
-    socket.on('error', () => undefined)
-    sockets.push(socket)
-    const played = script(new Peer(socket)).catch((error: unknown) => {
-      if (!(error instanceof HostLeft)) throw error
+  return withServer(async (socket) => {
+    await script(new Peer(socket)).catch((error: unknown) => {
+      if (!(error instanceof PeerLeft)) throw error
     })
-    played.catch(() => undefined)
-    scripts.push(played)
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  try {
-    const result = await use(`127.0.0.1:${(server.address() as AddressInfo).port}`)
-    await Promise.all(scripts)
-    return result
-  } finally {
-    for (const socket of sockets) socket.destroy()
-    server.close()
-  }
+  }, use)
 }

@@ -1,6 +1,5 @@
-import { once } from 'node:events'
-import { createServer } from 'node:net'
-import type { AddressInfo, Socket } from 'node:net'
+import type { Socket } from 'node:net'
+import { ByteReader, withServer } from './loopback.ts'
 
 /** A PDU as a target sees it. */
 export interface Asked {
@@ -36,19 +35,18 @@ export const fullFeature = 0x87
 /** One initiator's connection, as the script of a fake target uses it. Written apart from lib/iscsi/pdu.ts. */
 export class Peer {
   readonly socket: Socket
-  readonly #chunks: AsyncIterator<Buffer, undefined>
-  #received = Buffer.alloc(0)
+  readonly #reader: ByteReader
   #status = 0x10
 
   constructor(socket: Socket) {
     this.socket = socket
-    this.#chunks = socket[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>
+    this.#reader = new ByteReader(socket)
   }
 
   async ask(): Promise<Asked> {
-    const header = await this.#read(48)
+    const header = await this.#reader.read(48)
     const length = header.readUIntBE(5, 3)
-    const data = await this.#read(Math.ceil(length / 4) * 4)
+    const data = await this.#reader.read(Math.ceil(length / 4) * 4)
     const text = data.toString('utf8', 0, length)
     const pairs = text.split('\0').filter((pair) => pair !== '')
     return {
@@ -108,41 +106,12 @@ export class Peer {
     this.login(fullFeature, 'TargetPortalGroupTag=1\0MaxRecvDataSegmentLength=8192\0')
     return this.ask()
   }
-
-  async #read(length: number): Promise<Buffer> {
-    while (this.#received.length < length) {
-      const { value, done } = await this.#chunks.next()
-      if (done) throw new Error('the initiator has left')
-      this.#received = Buffer.concat([this.#received, value])
-    }
-    const bytes = this.#received.subarray(0, length)
-    this.#received = this.#received.subarray(length)
-    return bytes
-  }
 }
 
-/** Serves the script on loopback while `use` runs. What goes wrong in the script goes wrong here, unless `use` fails. */
-export async function withTarget<T>(
+/** A fake target on loopback, as `withServer` has it. */
+export function withTarget<T>(
   script: (peer: Peer, portal: string, connection: number) => Promise<void>,
   use: (portal: string) => Promise<T>,
 ): Promise<T> {
-  const sockets: Socket[] = []
-  const scripts: Promise<void>[] = []
-  const server = createServer((socket) => {
-    socket.on('error', () => undefined)
-    const played = script(new Peer(socket), portal, sockets.push(socket))
-    played.catch(() => undefined)
-    scripts.push(played)
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const portal = `127.0.0.1:${(server.address() as AddressInfo).port}`
-  try {
-    const result = await use(portal)
-    await Promise.all(scripts)
-    return result
-  } finally {
-    for (const socket of sockets) socket.destroy()
-    server.close()
-  }
+  return withServer((socket, portal, connection) => script(new Peer(socket), portal, connection), use)
 }

@@ -14,6 +14,7 @@ import type { DeviceInfo, InitiatorConnector, StepMessage } from 'hostbrick'
 import { loadModules } from '../command.ts'
 import { startIscsid, startMultipathd } from '../daemons.ts'
 import { blackHole } from '../network.ts'
+import { writeNvmeHost } from '../nvme-host.ts'
 import { NvmePort, NvmeSubsystem } from '../nvme-targets.ts'
 import { OsBrick } from '../os-brick.ts'
 import { settled } from '../residue.ts'
@@ -148,10 +149,7 @@ async function compareWithOsBrick({
 }
 
 async function compareOverNvme(): Promise<void> {
-  const id = '0f6c1c3e-2c0f-4f6e-9a52-6f2d3a1b4c5d'
-  mkdirSync('/etc/nvme', { recursive: true })
-  writeFileSync('/etc/nvme/hostnqn', `nqn.2014-08.org.nvmexpress:uuid:${id}\n`)
-  writeFileSync('/etc/nvme/hostid', `${id}\n`)
+  writeNvmeHost()
   loadModules('nvme_fabrics', 'nvme_tcp')
   const nqn = 'nqn.2026-11.lab:bench'
   const subsystem = new NvmeSubsystem({ nqn, namespaces: { 1: { megabytes: 64 } } })

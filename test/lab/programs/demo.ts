@@ -5,6 +5,7 @@ import { closeSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs'
 import { inventory, ISCSIConnector, NVMeOFConnector } from 'hostbrick'
 import { loadModules } from '../command.ts'
 import { startIscsid } from '../daemons.ts'
+import { nvmeHost } from '../nvme-host.ts'
 import { NvmePort, NvmeSubsystem } from '../nvme-targets.ts'
 import { OsBrick } from '../os-brick.ts'
 import { difference, settled, snapshot } from '../residue.ts'
@@ -99,7 +100,7 @@ async function showNvme(): Promise<void> {
     target_nqn: subsystem.nqn,
     portals: ports.map(({ address, service }) => [address, service, 'tcp']),
     vol_uuid: subsystem.namespace(1).uuid,
-    host_nqn: 'nqn.2014-08.org.nvmexpress:uuid:0f6c1c3e-2c0f-4f6e-9a52-6f2d3a1b4c5d',
+    host_nqn: nvmeHost.nqn,
   }
   await settled()
   const before = snapshot()

@@ -3,7 +3,7 @@
  * what reads their answers, against the kernel's own target over TCP.
  */
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { inspect } from 'node:util'
 import { discoverNvmeSubsystems } from 'hostbrick'
@@ -30,13 +30,13 @@ import { Secret } from '../../../dist/properties/secret.js'
 import { Watch } from '../../../dist/wait.js'
 import { loadModules, run } from '../command.ts'
 import { blackHole } from '../network.ts'
+import { nvmeHost, removeNvmeHost, writeNvmeHost } from '../nvme-host.ts'
 import { NvmePort, NvmeSubsystem } from '../nvme-targets.ts'
 import { assertNothingLeft, settled, snapshot, type Snapshot } from '../residue.ts'
 
 const MEBIBYTE = 1024 * 1024
 const NQN = 'nqn.2026-11.lab:native'
-const HOST_ID = '0f6c1c3e-2c0f-4f6e-9a52-6f2d3a1b4c5d'
-const HOST = `nqn.2014-08.org.nvmexpress:uuid:${HOST_ID}`
+const { nqn: HOST, id: HOST_ID } = nvmeHost
 const GUEST = 'nqn.2014-08.org.nvmexpress:uuid:11111111-2c0f-4f6e-9a52-6f2d3a1b4c5d'
 const DISCOVERY = 'nqn.2014-08.org.nvmexpress.discovery'
 const timely = (): AbortSignal => AbortSignal.timeout(30_000)
@@ -47,16 +47,13 @@ let ports: NvmePort[]
 let clean: Snapshot
 
 before(() => {
-  mkdirSync('/etc/nvme', { recursive: true })
-  writeFileSync('/etc/nvme/hostnqn', `${HOST}\n`)
-  writeFileSync('/etc/nvme/hostid', `${HOST_ID}\n`)
+  writeNvmeHost()
   setUp()
   clean = snapshot()
 })
 after(() => {
   tearDown()
-  rmSync('/etc/nvme/hostnqn')
-  rmSync('/etc/nvme/hostid')
+  removeNvmeHost()
 })
 
 function setUp(): void {

@@ -1,21 +1,20 @@
 /** NVMe over Fabrics through the public API, against the kernel's own target over TCP. */
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, constants, existsSync, openSync, readdirSync } from 'node:fs'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { BrickError, NVMeOFConnector } from 'hostbrick'
 import type { ErrorCode } from 'hostbrick'
 import { readDevice, writeDevice } from '../device.ts'
 import { loadModules } from '../command.ts'
 import { blackHole } from '../network.ts'
+import { removeNvmeHost, writeNvmeHost } from '../nvme-host.ts'
 import { NvmePort, NvmeSubsystem } from '../nvme-targets.ts'
 import { assertNothingLeft, settled, snapshot, type Snapshot } from '../residue.ts'
 import { until } from '../wait.ts'
 
 const MEBIBYTE = 1024 * 1024
 const NQN = 'nqn.2026-11.lab:nvmeof'
-const HOST_ID = '0f6c1c3e-2c0f-4f6e-9a52-6f2d3a1b4c5d'
-const HOST = `nqn.2014-08.org.nvmexpress:uuid:${HOST_ID}`
 const addresses = ['127.0.0.1', '127.0.0.2', '127.0.0.3', '127.0.0.4'] as const
 const connector = new NVMeOFConnector()
 const multipath = new NVMeOFConnector({ useMultipath: true })
@@ -26,9 +25,7 @@ let ports: NvmePort[]
 let clean: Snapshot
 
 before(async () => {
-  mkdirSync('/etc/nvme', { recursive: true })
-  writeFileSync('/etc/nvme/hostnqn', `${HOST}\n`)
-  writeFileSync('/etc/nvme/hostid', `${HOST_ID}\n`)
+  writeNvmeHost()
   loadModules('nvme_fabrics', 'nvme_tcp')
   alone = new NvmeSubsystem({ nqn: NQN, namespaces: { 1: { megabytes: 64 } } })
   shared = new NvmeSubsystem({
@@ -43,8 +40,7 @@ after(() => {
   for (const port of ports) port.remove()
   alone.remove()
   shared.remove()
-  rmSync('/etc/nvme/hostnqn')
-  rmSync('/etc/nvme/hostid')
+  removeNvmeHost()
 })
 afterEach(async () => {
   await assertNothingLeft(clean)
