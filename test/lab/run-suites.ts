@@ -13,17 +13,22 @@ import { difference, settled, snapshot } from './residue.ts'
 const MINUTES = 60_000
 const results = mkdtempSync(join(tmpdir(), 'results-'))
 const total = { passed: 0, failed: 0, skipped: 0 }
+/** Said once more at the end, where it is not lost among what follows from it. */
+const firstFailures: string[] = []
 
 for (const suite of process.argv.slice(2)) {
   console.log(`\n${suite}`)
   const clean = snapshot()
   runSuite(suite)
+  stopDaemons()
   await settled()
   for (const line of difference(clean, snapshot())) {
     console.log(`${suite} has left behind: ${line}`)
     total.failed++
   }
 }
+
+for (const failure of firstFailures) console.log(`\nfirst of its suite to fail: ${failure}`)
 
 const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : ''
 console.log(`lab: ${total.passed} passed, ${total.failed} failed${skipped}`)
@@ -47,6 +52,7 @@ function runSuite(suite: string): void {
   })
 
   const failed = count(report, 'fail') + count(report, 'cancelled')
+  if (failed > 0) firstFailures.push(`${suite}: ${firstFailure(report)}`)
   total.passed += count(report, 'pass')
   total.failed += failed
   total.skipped += count(report, 'skipped') + count(report, 'todo')
@@ -54,6 +60,20 @@ function runSuite(suite: string): void {
     console.log(`${suite} did not come to its end: ${signal ?? `exit status ${String(status)}`}`)
     total.failed++
   }
+}
+
+/** A suite that fails half way may not have come to stop them, and then the next one could not start its own. */
+function stopDaemons(): void {
+  for (const name of ['iscsid', 'multipathd']) {
+    const { status } = spawnSync('pkill', ['--exact', '--signal', 'KILL', name])
+    if (status === 0) console.log(`${name} was still running`)
+  }
+}
+
+/** The innermost test that failed first, with all that the report says of it. */
+function firstFailure(report: string): string {
+  const [, text = 'none is named'] = /^ *not ok \d+ - (.*?\n(?: *)\.\.\.)$/ms.exec(readFileSync(report, 'utf8')) ?? []
+  return text.replace(/^ {4,}/gm, '  ')
 }
 
 /** A total of node:test's own, from a line such as "# pass 12" at the end of its report. */

@@ -57,13 +57,11 @@ afterEach(async () => {
 
 describe('an attach over several portals', () => {
   it('is a map of two paths, which is written, read, extended and detached', async () => {
-    const info = await connector.connectVolume(volume, { ready: 'all' })
+    const info = await connectWhole()
     assert.match(info.path, /^\/dev\/dm-\d+$/)
     assert.equal(info.multipath_id, info.scsi_wwn)
     assert.equal(info.degraded, false)
-    assert.deepEqual(info.failures, [])
     assert.deepEqual(portalsOf(info), PORTALS.slice(0, 2))
-    assert.equal(pathsInMap(info).length, 2)
 
     const content = randomBytes(MEBIBYTE)
     writeDevice(info.path, content)
@@ -224,7 +222,7 @@ describe('without a multipathd that makes maps', () => {
   })
 
   it('a map is detached all the same', async () => {
-    const info = await connector.connectVolume(volume, { ready: 'all' })
+    const info = await connectWhole()
     await multipathd.stop()
     await connector.disconnectVolume(volume, info)
     multipathd = await startMultipathd()
@@ -240,7 +238,7 @@ describe('a detach', () => {
   })
 
   it('takes every path of the volume, whatever the properties say', async () => {
-    const info = await connector.connectVolume(volume, { ready: 'all' })
+    const info = await connectWhole()
     await connector.disconnectVolume(over(PORTALS.slice(1, 2)), info)
     assert.equal(existsSync(info.path), false)
   })
@@ -257,19 +255,20 @@ describe('a detach', () => {
   })
 
   it('of a mounted map is refused, and the map stays usable', async () => {
-    const info = await connector.connectVolume(volume, { ready: 'all' })
+    const info = await connectWhole()
     run('mkfs.ext4', '-q', '-F', info.path)
     mkdirSync('/run/lab-mount', { recursive: true })
     run('mount', info.path, '/run/lab-mount')
     await rejects('DEVICE_IN_USE', connector.disconnectVolume(volume, info))
     writeFileSync('/run/lab-mount/file', 'still usable')
-    assert.equal(pathsInMap(info).length, 2)
+    const paths = pathsInMap(info)
     run('umount', '/run/lab-mount')
+    assert.equal(paths.length, 2)
     await connector.disconnectVolume(volume, info)
   })
 
   it('resumes a map that was left suspended', async () => {
-    const info = await connector.connectVolume(volume, { ready: 'all' })
+    const info = await connectWhole()
     run('dmsetup', 'suspend', '--noflush', mapName(info))
     await connector.disconnectVolume(volume, info)
   })
@@ -286,7 +285,7 @@ describe('a detach', () => {
   })
 
   it('does not wait for a path whose portal has died', async () => {
-    const info = await connector.connectVolume(volume, { ready: 'all' })
+    const info = await connectWhole()
     // A request of udev's that were on its way there would have to be waited for.
     await settled()
     const hole = blackHole('127.0.0.2', 3260)
@@ -296,7 +295,7 @@ describe('a detach', () => {
   })
 
   it('takes the maps of partitions with it', async () => {
-    const info = await connector.connectVolume(volume, { ready: 'all' })
+    const info = await connectWhole()
     const size = 2048
     run(
       'dmsetup',
@@ -313,7 +312,7 @@ describe('a detach', () => {
 
 describe('an attached map whose portals have all died', () => {
   it('is detached by force in time, and nothing of it stays', async () => {
-    const info = await connector.connectVolume(volume, { ready: 'all' })
+    const info = await connectWhole()
     const holes = ['127.0.0.1', '127.0.0.2'].map((address) => blackHole(address, 3260))
     // Nobody waits for this write: it can never be done.
     run('sh', '-c', `dd if=/dev/zero of=${info.path} bs=4096 count=1 >/dev/null 2>&1 &`)
@@ -327,7 +326,7 @@ describe('an attached map whose portals have all died', () => {
   })
 
   it('is not detached without force while something is unwritten, and queues as before', async () => {
-    const info = await connector.connectVolume(volume, { ready: 'all' })
+    const info = await connectWhole()
     const name = mapName(info)
     for (const path of pathsInMap(info)) writeFileSync(`/sys/class/block/${path}/device/state`, 'offline\n')
     for (const path of pathsInMap(info)) run('multipathd', 'fail', 'path', path)
@@ -340,7 +339,7 @@ describe('an attached map whose portals have all died', () => {
 
 describe('an extension', () => {
   it('does not grow the map while one path lags behind, and says which', async () => {
-    const info = await connector.connectVolume(volume, { ready: 'all' })
+    const info = await connectWhole()
     const [lagging = ''] = pathsInMap(info)
     const size = Number(run('blockdev', '--getsize64', info.path))
     writeFileSync(`/sys/class/block/${lagging}/device/state`, 'offline\n')
@@ -358,6 +357,14 @@ describe('an extension', () => {
     await rejects('DEVICE_NOT_FOUND', connector.extendVolume(volume))
   })
 })
+
+/** The volume with both its paths. */
+async function connectWhole(): Promise<DeviceInfo> {
+  const info = await connector.connectVolume(volume, { ready: 'all' })
+  assert.deepEqual(info.failures, [])
+  assert.equal(pathsInMap(info).length, 2)
+  return info
+}
 
 async function rejects(code: ErrorCode, call: Promise<unknown>): Promise<BrickError> {
   const error: unknown = await call.then(
