@@ -1,3 +1,5 @@
+export { FibreChannelConnector } from './connectors/fibre-channel.ts'
+export type { FibreChannelConnectorOptions } from './connectors/fibre-channel.ts'
 export { ISCSIConnector } from './connectors/iscsi.ts'
 export type { ISCSIConnectorOptions } from './connectors/iscsi.ts'
 export { NVMeOFConnector } from './connectors/nvmeof.ts'

@@ -1,4 +1,5 @@
 import type { BrickError } from './errors.ts'
+import { lock } from './lock.ts'
 import type { Operation } from './operation.ts'
 
 /** One undoing that failed. */
@@ -28,6 +29,22 @@ export class Rollback {
       }
     }
     return failures
+  }
+}
+
+/** The same of a call that does not have the lock any more under which it has acted. */
+export async function undoLocked(key: string, rollback: Rollback, operation: Operation): Promise<Leftover[]> {
+  const step = 'undo lock'
+  const held: Disposable[] = []
+  try {
+    await operation.cleanup(step, async (signal) => {
+      held.push(await lock(key, signal))
+    })
+    return await rollback.run(operation)
+  } catch (error) {
+    return [{ step, error }]
+  } finally {
+    for (const release of held) release[Symbol.dispose]()
   }
 }
 

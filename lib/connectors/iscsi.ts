@@ -1,6 +1,4 @@
-import { anyOf } from '../abort.ts'
 import { isReadable } from '../block/disk.ts'
-import type { BrickError } from '../errors.ts'
 import { listDirectory } from '../files.ts'
 import { findPlaced, findVolume, placesOf } from '../iscsi/attached.ts'
 import { interfaceName } from '../iscsi/interface.ts'
@@ -10,13 +8,11 @@ import { formatPortal } from '../iscsi/portal.ts'
 import { leave } from '../iscsi/session-control.ts'
 import { discoverTargets, namedTargets } from '../iscsi/targets.ts'
 import { lock } from '../lock.ts'
-import { requireMultipathd } from '../multipath/assembly.ts'
-import { attachMultipath, parseReady } from '../volume/attach.ts'
-import type { Ready } from '../volume/attach.ts'
-import type { LiveMap } from '../multipath/map.ts'
-import { allFailed, inTurn } from '../volume/ways.ts'
-import type { FailedWay } from '../volume/ways.ts'
-import { asBrickError, Operation } from '../operation.ts'
+import { parseReady } from '../volume/attach.ts'
+import { connectByAll, connectByOne } from '../volume/connect.ts'
+import type { Reach } from '../volume/connect.ts'
+import { allFailed } from '../volume/ways.ts'
+import { Operation } from '../operation.ts'
 import type { CallOptions } from '../operation.ts'
 import { readDeviceInfo } from '../properties/device-info.ts'
 import type { DeviceInfo } from '../properties/device-info.ts'
@@ -24,8 +20,7 @@ import { parseIscsiProperties } from '../properties/iscsi.ts'
 import type { IscsiProperties, IscsiTarget } from '../properties/iscsi.ts'
 import { together } from '../together.ts'
 import { growVolume } from '../volume/growth.ts'
-import { OutlastingCall } from '../volume/outlasting.ts'
-import { seeToTheRest, stillMissing, stopRejoining } from '../volume/rejoining.ts'
+import { stillMissing, stopRejoining } from '../volume/rejoining.ts'
 import { release } from '../volume/release.ts'
 import type { ConnectOptions, DisconnectOptions, ExtendOptions, InitiatorConnector } from './initiator-connector.ts'
 
@@ -62,8 +57,8 @@ export class ISCSIConnector implements InitiatorConnector {
     stopRejoining(volumeKey(volume))
     const enforce = this.#enforceMultipath || volume.enforceMultipath === true
     return this.#useMultipath
-      ? overAll(volume, this.#transport, ready, enforce, options)
-      : overOne(volume, this.#transport, options)
+      ? connectByAll(reach(volume, this.#transport), { ready, enforce }, options)
+      : connectByOne(reach(volume, this.#transport), options)
   }
 
   async disconnectVolume(properties: unknown, deviceInfo?: unknown, options: DisconnectOptions = {}): Promise<void> {
@@ -123,117 +118,20 @@ export class ISCSIConnector implements InitiatorConnector {
   }
 }
 
-async function overOne(volume: IscsiProperties, transport: string, options: ConnectOptions): Promise<DeviceInfo> {
-  using operation = new Operation('iscsi.connectVolume', options)
-  using _volume = await operation.step('lock', (signal) => lock(volumeKey(volume), signal))
-  const path = await firstPath(volume, await namedTargets(volume, transport, operation), operation)
-  return describe({ paths: [path], expected: 1 }, operation)
-}
-
-/** The targets in turn, until one works. */
-function firstPath(volume: IscsiProperties, targets: readonly IscsiTarget[], operation: Operation): Promise<IscsiPath> {
-  return inTurn(targets, (target, patience) => bringPath(volume, target, patience, operation), operation)
-}
-
-/**
- * All targets at once. What is still being tried when the call returns goes on within the call's time, and with the
- * volume's lock; what has failed is tried again later.
- */
-async function overAll(
-  volume: IscsiProperties,
-  transport: string,
-  ready: Ready,
-  enforce: boolean,
-  options: ConnectOptions,
-): Promise<DeviceInfo> {
-  using call = new OutlastingCall('iscsi.connectVolume', options)
-  const { operation, stop } = call
-  call.hold(await operation.step('lock', (waiting) => lock(volumeKey(volume), waiting)))
-  const named = await namedTargets(volume, transport, operation)
-  const absence = await absenceOfMultipathd(enforce, operation)
-  if (absence) {
-    const path = await firstPath(volume, named, operation)
-    return describe({ paths: [path], expected: named.length, refusals: [absence] }, operation)
-  }
-  const { targets, failure } = await allTargets(volume, named, operation)
-  const bring = (target: IscsiTarget, giveUp: AbortSignal): Promise<IscsiPath> =>
-    bringPath(volume, target, anyOf(giveUp, operation.share(0.5)), operation)
-  const { ways, map, refusal } = await attachMultipath(targets, bring, { ready, enforce }, operation)
-  call.lastUntil(ways.settled)
-  void seeToTheRest(ways, stop, {
-    key: volumeKey(volume),
-    name: 'iscsi.rejoin',
-    retry: (missing, { wwn }, again) => rejoin({ ...volume, wwn }, missing, again),
-  })
-  const refusals = [failure, refusal].filter((error) => error !== undefined)
-  return describe({ paths: ways.up, map, expected: targets.length, failed: ways.failed, refusals }, operation)
-}
-
-/** The targets that are still missing; none when the volume has gone meanwhile. */
-async function rejoin(
-  volume: IscsiProperties,
-  missing: readonly IscsiTarget[],
-  operation: Operation,
-): Promise<readonly IscsiTarget[]> {
-  const { paths } = await operation.step('find', (signal) => findVolume(missing, volume.wwn, signal))
-  if (paths.length === 0) return []
-  return stillMissing(missing, (target) => bringPath(volume, target, operation.share(0.5), operation))
-}
-
-/** Why there will be no map; undefined when a multipathd runs. @throws BrickError MULTIPATH_FAILED if `enforce` */
-async function absenceOfMultipathd(enforce: boolean, operation: Operation): Promise<BrickError | undefined> {
-  try {
-    await operation.step('multipathd', requireMultipathd)
-    return undefined
-  } catch (error) {
-    const absence = asBrickError(error, 'multipathd')
-    if (enforce || absence.code !== 'MULTIPATH_FAILED') throw absence
-    return absence
-  }
-}
-
-async function allTargets(
-  volume: IscsiProperties,
-  named: readonly IscsiTarget[],
-  operation: Operation,
-): Promise<{ targets: readonly IscsiTarget[]; failure: BrickError | undefined }> {
-  return volume.discovery ? discoverTargets(volume, named, operation) : { targets: named, failure: undefined }
-}
-
-/** What an attach has brought about. */
-interface Attached {
-  /** At least one. */
-  readonly paths: readonly IscsiPath[]
-  readonly map?: LiveMap | undefined
-  /** How many paths there could be. */
-  readonly expected: number
-  readonly failed?: readonly FailedWay<IscsiTarget>[]
-  /** What else did not go as it should. */
-  readonly refusals?: readonly BrickError[]
-}
-
-function describe({ paths, map, expected, failed = [], refusals = [] }: Attached, operation: Operation): DeviceInfo {
-  const [first] = paths
-  if (first === undefined) throw new RangeError('no path')
-  const { path, facts } = map ?? { path: first.disk.path, facts: first.facts }
+/** How a volume is reached over sessions with its targets. */
+function reach(volume: IscsiProperties, transport: string): Reach<IscsiTarget, IscsiPath> {
   return {
-    type: 'block',
-    path,
-    scsi_wwn: first.wwn,
-    ...(map && { multipath_id: map.wwid }),
-    paths: paths.map(({ disk, unit, target }) => ({
-      path: disk.path,
-      hctl: unit.hctl,
-      portal: formatPortal(target.portal),
-    })),
-    expected_paths: expected,
-    degraded: paths.length < expected || refusals.length > 0,
-    failures: [
-      ...failed.map(({ way, error: { code, message } }) => ({ portal: formatPortal(way.portal), code, message })),
-      ...refusals.map(({ code, message }) => ({ portal: null, code, message })),
-    ],
-    identity: { source: 'vpd', value: first.wwn, devno: `${facts.major}:${facts.minor}`, diskseq: facts.diskSequence },
-    size: facts.size,
-    timings: operation.trace.timings,
+    name: 'iscsi',
+    key: volumeKey(volume),
+    named: (operation) => namedTargets(volume, transport, operation),
+    all: async (named, operation) =>
+      volume.discovery ? discoverTargets(volume, named, operation) : { ways: named, failure: undefined },
+    bring: (target, patience, operation) => bringPath(volume, target, patience, operation),
+    async rejoin(missing, { wwn }, operation) {
+      const { paths } = await operation.step('find', (signal) => findVolume(missing, wwn, signal))
+      if (paths.length === 0) return []
+      return stillMissing(missing, (target) => bringPath({ ...volume, wwn }, target, operation.share(0.5), operation))
+    },
+    whereTo: ({ portal }) => ({ portal: formatPortal(portal) }),
   }
 }

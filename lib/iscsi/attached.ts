@@ -1,13 +1,10 @@
 import { orAborted } from '../abort.ts'
-import { BrickError } from '../errors.ts'
 import { inventory } from '../inventory/inventory.ts'
-import { mapsOf } from '../multipath/map.ts'
 import type { IscsiTarget } from '../properties/iscsi.ts'
-import { matchesWwn, sameUnit } from '../scsi/identity.ts'
 import { scsiPaths } from '../scsi/paths.ts'
 import type { ScsiPath } from '../scsi/paths.ts'
+import { gather } from '../volume/attached.ts'
 import type { AttachedVolume } from '../volume/release.ts'
-import { prove } from '../volume/bring-up.ts'
 import { tcp } from './interface.ts'
 import { targetKey } from './path.ts'
 import type { TargetPortal } from './portal.ts'
@@ -33,28 +30,7 @@ export async function findVolume(
 ): Promise<FoundVolume> {
   const [sessions, host] = await Promise.all([readSessions(signal), orAborted(inventory(), signal)])
   const disks = scsiPaths(host).filter(({ session }) => session !== null)
-  const placed = disks.filter((disk) => isPlaced(disk, sessions, targets))
-  const paths = disks.filter((disk) => placed.includes(disk) || isVolume(disk, placed[0], expected))
-  for (const path of placed) refuseAnother(path, placed[0], expected)
-  const names = [expected, ...paths.map(({ noted }) => noted?.names.udev)].filter((name) => typeof name === 'string')
-  return { sessions, paths, maps: mapsOf(paths, names, host) }
-}
-
-/** Whether a disk at any other place is the volume, by what it says. */
-function isVolume({ noted }: ScsiPath, known: ScsiPath | undefined, expected: string | undefined): boolean {
-  if (noted === null) return false
-  if (expected !== undefined) return matchesWwn(noted, expected)
-  return known?.noted ? sameUnit(noted, known.noted) : false
-}
-
-/** A disk at the volume's place has to be the volume: if not, nothing is certain any more. */
-function refuseAnother({ noted, disk }: ScsiPath, first: ScsiPath | undefined, expected: string | undefined): void {
-  if (expected !== undefined) prove(noted, expected, disk)
-  else if (noted && first?.noted && !sameUnit(noted, first.noted)) {
-    throw new BrickError('IDENTITY_MISMATCH', `${disk.path} and ${first.disk.path} are different volumes`, {
-      details: { devices: [disk.path, first.disk.path] },
-    })
-  }
+  return { sessions, ...gather(disks, (disk) => isPlaced(disk, sessions, targets), expected, host) }
 }
 
 /** The disks at the places that the properties name. */

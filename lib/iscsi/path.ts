@@ -2,23 +2,16 @@ import { lock } from '../lock.ts'
 import { asBrickError } from '../operation.ts'
 import type { Operation } from '../operation.ts'
 import type { IscsiProperties, IscsiTarget } from '../properties/iscsi.ts'
-import { Rollback, withLeftovers } from '../rollback.ts'
-import type { Leftover } from '../rollback.ts'
-import type { UnitAddress } from '../scsi/unit.ts'
+import { Rollback, undoLocked, withLeftovers } from '../rollback.ts'
 import { bringUp } from '../volume/bring-up.ts'
-import type { ProvenDisk } from '../volume/bring-up.ts'
+import type { PathUp } from '../volume/connect.ts'
 import { formatPortal } from './portal.ts'
 import type { TargetPortal } from './portal.ts'
 import { openSession } from './session-control.ts'
 import { unitOf } from './sessions.ts'
 
-/** One way to a volume that is up: a disk of a session, proven to be the volume. */
-export interface IscsiPath extends ProvenDisk {
-  readonly target: IscsiTarget
-  readonly unit: UnitAddress
-  /** Takes back what bringing it up has changed. */
-  undo(): Promise<Leftover[]>
-}
+/** A disk of a session. */
+export type IscsiPath = PathUp<IscsiTarget>
 
 /**
  * Logs in to one of a volume's targets, if need be, and brings the volume's disk. A failure leaves nothing changed.
@@ -37,24 +30,9 @@ export async function bringPath(
     const session = await openSession(target, credentials, patience, operation, rollback)
     const unit = unitOf(session, target.lun)
     const disk = await bringUp(unit, wwn, operation, rollback)
-    return { target, unit, ...disk, undo: () => undo(target, rollback, operation) }
+    return { way: target, unit, ...disk, undo: () => undoLocked(targetKey(target), rollback, operation) }
   } catch (error) {
     throw withLeftovers(asBrickError(error, 'attach'), await rollback.run(operation))
-  }
-}
-
-async function undo(target: IscsiTarget, rollback: Rollback, operation: Operation): Promise<Leftover[]> {
-  const step = 'undo lock'
-  const held: Disposable[] = []
-  try {
-    await operation.cleanup(step, async (signal) => {
-      held.push(await lock(targetKey(target), signal))
-    })
-    return await rollback.run(operation)
-  } catch (error) {
-    return [{ step, error }]
-  } finally {
-    for (const release of held) release[Symbol.dispose]()
   }
 }
 

@@ -4,8 +4,9 @@ import { initiatorName } from '../host/initiator-name.ts'
 import type { Operation } from '../operation.ts'
 import type { ChapCredentials } from '../properties/iscsi.ts'
 import type { Rollback } from '../rollback.ts'
+import { removePath } from '../scsi/paths.ts'
 import type { ScsiPath } from '../scsi/paths.ts'
-import { diskSequence, remove, takeOffline } from '../scsi/unit.ts'
+import { takeOffline } from '../scsi/unit.ts'
 import { together } from '../together.ts'
 import { probeLogin } from './login-probe.ts'
 import { openInitiator } from './initiator.ts'
@@ -145,23 +146,12 @@ export async function leave(
   if (!orderly) await operation.step('offline', (signal) => each(paths, ({ unit }) => takeOffline(unit, signal)))
   // A logout takes its disks along; deleted at the same time they are gone earlier.
   await together([
-    operation.step('delete', (signal) => each(orderly ? paths : staying, (path) => removeOwn(path, signal))),
+    operation.step('delete', (signal) => each(orderly ? paths : staying, (path) => removePath(path, signal))),
     ...unused.map((session) => operation.step('logout', (signal) => initiator.sessions.logout(session, signal))),
     ...(unused.length < sessions.length
       ? []
       : [operation.step('record', (signal) => initiator.records.remove(target, signal))]),
   ])
-}
-
-/** Somebody else may have removed the disk meanwhile, and brought another one to its place. */
-async function removeOwn({ unit, disk, sequence }: ScsiPath, signal: AbortSignal): Promise<void> {
-  const now = await diskSequence(unit, disk, signal)
-  if (now !== undefined && now !== sequence) {
-    throw new BrickError('IDENTITY_MISMATCH', `${disk.path} is another disk now than the one that was to be removed`, {
-      details: { device: disk.path },
-    })
-  }
-  await remove(unit, signal)
 }
 
 async function each<T>(items: readonly T[], act: (item: T) => Promise<void>): Promise<void> {

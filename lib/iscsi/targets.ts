@@ -41,19 +41,19 @@ export async function discoverTargets(
   { discoveryCredentials }: IscsiProperties,
   named: readonly IscsiTarget[],
   operation: Operation,
-): Promise<{ targets: readonly IscsiTarget[]; failure: BrickError | undefined }> {
+): Promise<{ ways: readonly IscsiTarget[]; failure: BrickError | undefined }> {
   let failure: BrickError | undefined
   for (const target of named) {
     try {
       const name = await operation.step('name', initiatorName)
       const identity = { initiatorName: name, credentials: discoveryCredentials }
-      return { targets: waysTo(target, await askTargets(target.portal, identity, operation)), failure: undefined }
+      return { ways: waysTo(target, await askTargets(target.portal, identity, operation)), failure: undefined }
     } catch (error) {
       if (operation.signal.aborted || !(error instanceof BrickError)) throw error
       failure = error
     }
   }
-  return { targets: named, failure }
+  return { ways: named, failure }
 }
 
 /**

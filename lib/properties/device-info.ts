@@ -5,8 +5,10 @@ import type { ErrorCode } from '../errors.ts'
 export interface PathInfo {
   /** The device node of this path. */
   readonly path: string
-  /** Where it leads: 'address:port', or the two names of a Fibre Channel port. */
+  /** Where it leads: 'address:port', or the name of the target's Fibre Channel port, '0x5006…'. */
   readonly portal: string
+  /** The name of this host's own port where a Fibre Channel path begins. */
+  readonly initiator?: string
   /** 'H:C:T:L' of a SCSI path. */
   readonly hctl?: string
   /** The controller of an NVMe path: 'nvme1'. */

@@ -1,12 +1,11 @@
 import { invalid } from '../errors.ts'
 import { formatPortal, parsePortal } from '../iscsi/portal.ts'
 import type { TargetPortal } from '../iscsi/portal.ts'
-import { parseAddressingMode, parseLun, toKernelLun } from '../scsi/lun.ts'
+import { parseLun, toKernelLun } from '../scsi/lun.ts'
 import {
   connectionData,
   isPresent,
   list,
-  optionalBoolean,
   optionalString,
   present,
   requiredSecret,
@@ -16,6 +15,8 @@ import {
 import type { AddressingMode, KernelLun } from '../scsi/lun.ts'
 import type { Properties } from './read.ts'
 import type { Secret } from './secret.ts'
+import { volumeProperties } from './volume.ts'
+import type { VolumeProperties } from './volume.ts'
 
 /** One way to the volume. */
 export interface IscsiTarget extends TargetPortal {
@@ -35,21 +36,13 @@ export interface ChapCredentials {
 }
 
 /** Connection properties of an iSCSI or iSER volume. Safe to log: passwords are `Secret`s. */
-export interface IscsiProperties {
+export interface IscsiProperties extends VolumeProperties {
   /** At least one, in the backend's order of preference, without duplicates. */
   readonly targets: readonly IscsiTarget[]
   /** Whether the backend named one target only, so that others have to be discovered for multipath. */
   readonly discovery: boolean
   readonly credentials?: ChapCredentials
   readonly discoveryCredentials?: ChapCredentials
-  readonly addressingMode: AddressingMode
-  readonly encrypted: boolean
-  readonly enforceMultipath?: boolean
-  readonly accessMode: 'rw' | 'ro'
-  readonly devicePath?: string
-  readonly volumeId?: string
-  /** The volume's name on the backend, if that says so; see `matchesWwn`. */
-  readonly wwn?: string
 }
 
 /**
@@ -59,23 +52,17 @@ export interface IscsiProperties {
  */
 export function parseIscsiProperties(value: unknown): IscsiProperties {
   const data = connectionData(value)
-  const addressingMode = parseAddressingMode(optionalString(data, 'addressing_mode'))
-  const accessMode = optionalString(data, 'access_mode') ?? 'rw'
-  if (accessMode !== 'rw' && accessMode !== 'ro') throw invalid('access_mode', 'rw or ro', accessMode)
+  const common = volumeProperties(data)
   const plural = isPlural(data)
   return {
-    targets: distinct(plural ? pluralTargets(data, addressingMode) : [singularTarget(data, addressingMode)]),
+    ...common,
+    targets: distinct(
+      plural ? pluralTargets(data, common.addressingMode) : [singularTarget(data, common.addressingMode)],
+    ),
     discovery: !plural,
-    addressingMode,
-    encrypted: optionalBoolean(data, 'encrypted') ?? false,
-    accessMode,
     ...present({
       credentials: chap(data, ''),
       discoveryCredentials: chap(data, 'discovery_'),
-      enforceMultipath: optionalBoolean(data, 'enforce_multipath'),
-      devicePath: optionalString(data, 'device_path'),
-      volumeId: optionalString(data, 'volume_id'),
-      wwn: optionalString(data, 'wwn'),
     }),
   }
 }

@@ -1,5 +1,7 @@
+import { BrickError } from '../errors.ts'
 import type { Inventory } from '../inventory/inventory.ts'
 import type { ScsiIdentity } from './identity.ts'
+import { diskSequence, remove } from './unit.ts'
 import type { Disk, UnitAddress } from './unit.ts'
 
 /** One SCSI disk of this host: one way to its volume. */
@@ -10,6 +12,8 @@ export interface ScsiPath {
   readonly lun: number
   /** The iSCSI session that it hangs on; null on other transports. */
   readonly session: number | null
+  /** The Fibre Channel port that it is behind, 'rport-H:B-R'; null on other transports. */
+  readonly remotePort: string | null
   /** What the kernel noted of the unit when it found it; null where it has no page to go by. */
   readonly noted: ScsiIdentity | null
   /** The kernel's number of this disk, never used twice while the host runs; null before Linux 5.15. */
@@ -22,8 +26,24 @@ export interface ScsiPath {
 export function scsiPaths({ devices }: Inventory): ScsiPath[] {
   return devices.flatMap(({ kind, scsi, name, path, identity, diskSequence, holders }) => {
     if (kind !== 'disk' || scsi === null) return []
-    const { hctl, host, lun, session } = scsi
+    const { hctl, host, lun, session, remotePort } = scsi
     const disk = { name, path }
-    return [{ unit: { hctl, host }, disk, lun, session, noted: identity, sequence: diskSequence, holders }]
+    const unit = { hctl, host }
+    return [{ unit, disk, lun, session, remotePort, noted: identity, sequence: diskSequence, holders }]
   })
+}
+
+/**
+ * Removes the disk from this host. One that has gone already is fine.
+ *
+ * @throws BrickError IDENTITY_MISMATCH when somebody else has removed it, and brought another one to its place
+ */
+export async function removePath({ unit, disk, sequence }: ScsiPath, signal: AbortSignal): Promise<void> {
+  const now = await diskSequence(unit, disk, signal)
+  if (now !== undefined && now !== sequence) {
+    throw new BrickError('IDENTITY_MISMATCH', `${disk.path} is another disk now than the one that was to be removed`, {
+      details: { device: disk.path },
+    })
+  }
+  await remove(unit, signal)
 }

@@ -27,6 +27,14 @@ export interface KnownDisk {
   readonly identity: ScsiIdentity
 }
 
+/** How the kernel is made to look for a unit. Most transports have the host's `scan` for it. */
+export interface UnitAccess {
+  /** Returns when the kernel knows the unit, if its target shows it. */
+  ask(unit: UnitAddress, signal: AbortSignal): Promise<void>
+  /** Takes back what `ask` has left besides the unit. */
+  forget(unit: UnitAddress, signal: AbortSignal): Promise<void>
+}
+
 /** Milliseconds that a device has to answer a command before the kernel starts recovering it. */
 const commandTimeout = 10_000
 
@@ -36,7 +44,7 @@ const illegalRequest = 'sense 5/'
 const folder = (hctl: string): string => `/sys/class/scsi_device/${hctl}/device`
 
 /** Scans, deletions and rescans wait for the host's scan mutex. */
-const hostLane = (host: number): string => `scsi_host:${host}`
+export const hostLane = (host: number): string => `scsi_host:${host}`
 
 /** The unit's disk; undefined when the kernel knows no such unit, or while its disk is still being set up. */
 export async function findDisk({ hctl }: UnitAddress, signal: AbortSignal): Promise<Disk | undefined> {
@@ -68,6 +76,15 @@ export async function isRunning({ hctl }: UnitAddress, signal: AbortSignal): Pro
   return state?.toString() === 'running\n'
 }
 
+export const hostScan: UnitAccess = {
+  async ask({ hctl, host }, signal) {
+    const [, channel = '', target = '', lun = ''] = hctl.split(':')
+    const file = `/sys/class/scsi_host/host${host}/scan`
+    await finish(binding().writeAttribute(hostLane(host), file, `${channel} ${target} ${lun}`), signal)
+  },
+  forget: () => Promise.resolve(),
+}
+
 /**
  * Asks the host to look at one LUN, and returns its disk, as soon as the kernel has announced that, with what the unit
  * said of itself. Undefined when the target shows no such unit to this host.
@@ -76,8 +93,11 @@ export async function isRunning({ hctl }: UnitAddress, signal: AbortSignal): Pro
  * own time (sd_probe in drivers/scsi/sd.c). Its folder in sysfs comes next, and only with the announcement can the node
  * be opened (device_add_disk in block/genhd.c).
  */
-export async function scan(unit: UnitAddress, signal: AbortSignal): Promise<KnownDisk | undefined> {
-  const [host = '', channel = '', target = '', lun = ''] = unit.hctl.split(':')
+export async function scan(
+  unit: UnitAddress,
+  signal: AbortSignal,
+  access: UnitAccess = hostScan,
+): Promise<KnownDisk | undefined> {
   let announced: OpenedDisk | undefined
   using watch = new Watch('kernel', (event) => {
     if (!event.mentions(`/${unit.hctl}/block/`) || event.action !== 'add') return false
@@ -86,8 +106,7 @@ export async function scan(unit: UnitAddress, signal: AbortSignal): Promise<Know
     announced = openDisk({ name, path: `/dev/${name}` }, signal)
     return true
   })
-  const scanFile = `/sys/class/scsi_host/host${host}/scan`
-  await finish(binding().writeAttribute(hostLane(unit.host), scanFile, `${channel} ${target} ${lun}`), signal)
+  await access.ask(unit, signal)
   if (!(await unitExists(unit, signal))) return undefined
   const [{ disk, facts }, identity] = await Promise.all([
     watch.until(

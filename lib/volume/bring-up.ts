@@ -6,8 +6,8 @@ import type { Rollback } from '../rollback.ts'
 import { matchesWwn, sameUnit } from '../scsi/identity.ts'
 import type { ScsiIdentity } from '../scsi/identity.ts'
 import type { ScsiPath } from '../scsi/paths.ts'
-import { findDisk, liveIdentity, notedIdentity, remove, rescan, scan } from '../scsi/unit.ts'
-import type { Disk, KnownDisk, UnitAddress } from '../scsi/unit.ts'
+import { findDisk, hostScan, liveIdentity, notedIdentity, remove, rescan, scan } from '../scsi/unit.ts'
+import type { Disk, KnownDisk, UnitAccess, UnitAddress } from '../scsi/unit.ts'
 
 /** A disk that is proven to be the volume. */
 export interface ProvenDisk extends KnownDisk {
@@ -31,17 +31,26 @@ export async function bringUp(
   expected: string | undefined,
   operation: Operation,
   rollback: Rollback,
+  access: UnitAccess = hostScan,
 ): Promise<ProvenDisk> {
   const found = await operation.step('find', (signal) => findDisk(unit, signal))
   const current = found && (await operation.step('verify', (signal) => keepOrRemove(unit, found, signal)))
-  const known = current ?? (await scanFor(unit, operation, rollback))
+  const known = current ?? (await scanFor(unit, operation, rollback, access))
   return { ...known, wwn: prove(known.identity, expected, known.disk), fresh: current === undefined }
 }
 
-async function scanFor(unit: UnitAddress, operation: Operation, rollback: Rollback): Promise<KnownDisk> {
-  rollback.add('scan', (signal) => remove(unit, signal))
+async function scanFor(
+  unit: UnitAddress,
+  operation: Operation,
+  rollback: Rollback,
+  access: UnitAccess,
+): Promise<KnownDisk> {
+  rollback.add('scan', async (signal) => {
+    await remove(unit, signal)
+    await access.forget(unit, signal)
+  })
   return operation.step('scan', async (signal) => {
-    const found = await scan(unit, signal)
+    const found = await scan(unit, signal, access)
     if (found) return found
     throw new BrickError('LUN_NOT_MAPPED', `the target shows no unit at ${unit.hctl} to this host`, {
       details: { hctl: unit.hctl },

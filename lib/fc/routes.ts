@@ -1,0 +1,160 @@
+import { anyOf } from '../abort.ts'
+import { BrickError, invalid } from '../errors.ts'
+import type { Operation } from '../operation.ts'
+import type { FibreChannelProperties, FibreChannelTarget } from '../properties/fibre-channel.ts'
+import type { KernelLun } from '../scsi/lun.ts'
+import { findDisk } from '../scsi/unit.ts'
+import type { UnitAddress } from '../scsi/unit.ts'
+import { Watch } from '../wait.ts'
+import type { Architecture } from './architecture.ts'
+import { readFabric } from './ports.ts'
+import type { Fabric, HostPort, RemotePort } from './ports.ts'
+import { formatWwn } from './wwn.ts'
+
+/** One way to a volume: from a port of this host to a port of the backend. */
+export interface Route {
+  readonly target: FibreChannelTarget
+  /** Undefined when no port of this host sees the backend's. */
+  readonly ports?: { readonly own: HostPort; readonly remote: RemotePort } | undefined
+  /** Whether the properties do not name the backend's port, so that its unit may be another volume. */
+  readonly guessed: boolean
+}
+
+/** Milliseconds that a port has to come up: after a change of zoning the adapter hears of it and logs in. */
+const portPatience = 10_000
+
+/**
+ * The ways to a volume, those first that can be used. Waits until there is one that can.
+ *
+ * Every port of the backend is reached from each port of this host that sees it; one that nobody sees is a way, too,
+ * which fails. Ports that the properties do not name are tried only when none of those that they do is known.
+ *
+ * @throws BrickError NOT_SUPPORTED when this host has no Fibre Channel port; INVALID_ARGUMENT when the properties are for
+ * another host; PORTAL_UNREACHABLE, with the state of every port
+ */
+export async function findRoutes(
+  volume: FibreChannelProperties,
+  architecture: Architecture,
+  operation: Operation,
+): Promise<Route[]> {
+  const patience = anyOf(operation.share(0.5), AbortSignal.timeout(portPatience))
+  let fabric: Fabric | undefined
+  return await operation.step('ports', async (signal) => {
+    using watch = new Watch('kernel', (event) => event.subsystem === 'fc_remote_ports')
+    const look = async (): Promise<Route[] | undefined> => {
+      const searched = fabric !== undefined
+      fabric = await readFabric(signal)
+      const routes = routesTo(volume, fabric)
+      if (routes.some(isUsable)) return routes
+      if (!searched) await architecture.search(usablePorts(volume, fabric), signal)
+      return undefined
+    }
+    try {
+      return await watch.until(look, patience)
+    } catch (error) {
+      if (signal.aborted || !patience.aborted || fabric === undefined) throw error
+      const guesses = guessedRoutes(volume, fabric)
+      if (guesses.length > 0) return guesses
+      throw unreachable(volume, fabric)
+    }
+  })
+}
+
+/** All ways that there are now, as above. */
+export function routesTo(volume: FibreChannelProperties, fabric: Fabric): Route[] {
+  const ports = usablePorts(volume, fabric)
+  const routes = volume.targets.flatMap((target): Route[] => {
+    const seen = pairs(ports, fabric).filter(
+      ({ own, remote }) => remote.portName === target.portName && mayUse(volume, own, target.portName),
+    )
+    return seen.length > 0
+      ? seen.map((pair) => ({ target, ports: pair, guessed: false }))
+      : [{ target, guessed: false }]
+  })
+  return [...routes.filter(isUsable), ...routes.filter((route) => !isUsable(route))]
+}
+
+function pairs(ports: readonly HostPort[], { remotePorts }: Fabric): { own: HostPort; remote: RemotePort }[] {
+  return ports.flatMap((own) => remotePorts.filter(({ host }) => host === own.host).map((remote) => ({ own, remote })))
+}
+
+/** Only a name can tell whether what is found there is the volume. */
+function guessedRoutes(volume: FibreChannelProperties, fabric: Fabric): Route[] {
+  if (!volume.wildcard || volume.wwn === undefined || routesTo(volume, fabric).some(({ ports }) => ports)) return []
+  const luns = [...new Set(volume.targets.map(({ lun }) => lun))]
+  return pairs(usablePorts(volume, fabric), fabric)
+    .flatMap((ports) => luns.map((lun) => ({ target: { portName: ports.remote.portName, lun }, ports, guessed: true })))
+    .filter(isUsable)
+}
+
+/** Whether the unit can be asked for: the port on the other side is logged in. */
+export function isUsable({ ports }: Route): boolean {
+  return ports !== undefined && ['Online', 'Marginal'].includes(ports.remote.state)
+}
+
+/** The ports of this host that are up, and that the backend knows of. */
+function usablePorts({ initiators }: FibreChannelProperties, { hostPorts }: Fabric): HostPort[] {
+  if (hostPorts.length === 0) throw new BrickError('NOT_SUPPORTED', 'this host has no Fibre Channel port')
+  const named = hostPorts.filter(({ portName }) => !initiators || initiators.has(portName ?? ''))
+  if (named.length === 0) {
+    const own = hostPorts.map(({ portName }) => portName ?? 'unreadable').join(', ')
+    throw invalid('initiator_target_map', `a port of this host (${own})`, [...(initiators?.keys() ?? [])])
+  }
+  return named.filter(({ state }) => state === 'Online')
+}
+
+function mayUse({ initiators }: FibreChannelProperties, { portName }: HostPort, target: string): boolean {
+  return initiators === undefined || initiators.get(portName ?? '')?.includes(target) === true
+}
+
+/** What is the matter with each port, in words and as evidence. */
+function unreachable(volume: FibreChannelProperties, fabric: Fabric): BrickError {
+  const usable = usablePorts(volume, fabric)
+  const own = fabric.hostPorts.map((port) => ({
+    host: `host${port.host}`,
+    port_name: port.portName,
+    state: port.state,
+    skipped: usable.includes(port) ? null : port.state === 'Online' ? 'not in initiator_target_map' : 'not online',
+  }))
+  const targets = volume.targets.map(({ portName }) => ({
+    port_name: portName,
+    seen: fabric.remotePorts
+      .filter((remote) => remote.portName === portName)
+      .map(({ name, state }) => ({ remote_port: name, state })),
+  }))
+  const names = [...new Set(volume.targets.map(({ portName }) => formatWwn(portName)))].join(', ')
+  return new BrickError('PORTAL_UNREACHABLE', `no port of this host that may be used reaches ${names}`, {
+    details: { own, targets },
+  })
+}
+
+/** @throws BrickError PORTAL_UNREACHABLE */
+export function requireUsable(route: Route): { own: HostPort; remote: RemotePort } {
+  const { ports, target } = route
+  const name = formatWwn(target.portName)
+  if (ports === undefined) throw new BrickError('PORTAL_UNREACHABLE', `no port of this host sees ${name}`)
+  if (isUsable(route)) return ports
+  const { remote } = ports
+  throw new BrickError('PORTAL_UNREACHABLE', `${name} is ${remote.state} as ${remote.name}`, {
+    details: { remote_port: remote.name, state: remote.state },
+  })
+}
+
+/** Those first whose disk is there: who needs one way only is not to bring another. */
+export async function attachedFirst(routes: readonly Route[], signal: AbortSignal): Promise<Route[]> {
+  const disks = await Promise.all(
+    routes.map(async ({ ports, target }) => ports && (await findDisk(unitAt(ports.remote, target.lun), signal))),
+  )
+  const isThere = (_: Route, index: number): boolean => disks[index] !== undefined
+  return [...routes.filter(isThere), ...routes.filter((route, index) => !isThere(route, index))]
+}
+
+/** Whether a way is what has become of one that was missing. */
+export function isSuccessor(route: Route, { target, ports }: Route): boolean {
+  if (route.target.portName !== target.portName || route.target.lun !== target.lun) return false
+  return ports === undefined || ports.own.portName === route.ports?.own.portName
+}
+
+export function unitAt({ host, channel, target }: RemotePort, lun: KernelLun): UnitAddress {
+  return { hctl: `${host}:${channel}:${target}:${lun}`, host }
+}

@@ -1,0 +1,214 @@
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmdirSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { basename, join } from 'node:path'
+import { Backstore, type BackstoreOptions } from './backstore.ts'
+import { loadModules, run } from './command.ts'
+import { until } from './wait.ts'
+
+const CONTROLLERS = '/sys/bus/fcoe/devices'
+const TARGETS = '/sys/kernel/config/target/fc'
+
+/**
+ * Fibre Channel over Ethernet between the guest's three network cards, without a switch (VN2VN): two ports of this host
+ * and one of a target of the kernel's own. The kernel's drivers take it for Fibre Channel, which it is.
+ */
+export class Fabric {
+  readonly initiators: readonly Port[]
+  readonly target: Port
+  readonly #portal: string
+  readonly #backstores = new Map<number, Backstore>()
+
+  private constructor(ports: readonly Port[]) {
+    const [first, second, target] = ports
+    if (!first || !second || !target) throw new Error(`${ports.length} network cards, and three are needed`)
+    this.initiators = [first, second]
+    this.target = target
+    this.#portal = join(TARGETS, target.configName, 'tpgt_1')
+    mkdirSync(TARGETS, { recursive: true })
+    mkdirSync(join(TARGETS, target.configName))
+    mkdirSync(this.#portal)
+    for (const { configName } of this.initiators) mkdirSync(join(this.#portal, 'acls', configName))
+  }
+
+  /** Units are better mapped once it is there: the kernel looks for all when a port comes up. */
+  static async start(): Promise<Fabric> {
+    loadModules('fcoe', 'libfc', 'tcm_fc', 'target_core_file', 'sd_mod', 'sg')
+    const cards = readdirSync('/sys/class/net').filter((name) => name.startsWith('e'))
+    for (const card of cards) {
+      run('ip', 'link', 'set', card, 'mtu', '2500') // FCoE needs 2158 bytes
+      run('ip', 'link', 'set', card, 'up')
+    }
+    const ports: Port[] = []
+    for (const card of cards) ports.push(await Port.create(card))
+    // What a port is says it when it logs in: the target's has to be one by then.
+    const fabric = new Fabric(ports)
+    for (const port of ports) port.enable()
+    await fabric.up()
+    return fabric
+  }
+
+  /** Waits until every port of this host sees the target. */
+  async up(): Promise<void> {
+    await until(
+      'the target is logged in',
+      () => this.initiators.every((port) => this.stateFrom(port) === 'Online'),
+      40_000,
+    )
+  }
+
+  /** How one port of this host sees the target: 'Online', 'Blocked' and so on; undefined when it does not know it. */
+  stateFrom({ host }: Port): string | undefined {
+    const folder = '/sys/class/fc_remote_ports'
+    const names = readdirSync(folder).filter((name) => name.startsWith(`rport-${host}:`))
+    const name = names.find((each) => read(`${folder}/${each}/port_name`) === this.target.portName)
+    return name && read(`${folder}/${name}/port_state`)
+  }
+
+  /** A new volume under this number, as the kernel counts it, for these ports of the host. */
+  map(lun: number, options: BackstoreOptions, ports: readonly Port[] = this.initiators): void {
+    const backstore = new Backstore(options)
+    const directory = this.#lun(lun)
+    mkdirSync(directory)
+    symlinkSync(backstore.directory, join(directory, backstore.name))
+    this.#backstores.set(lun, backstore)
+    for (const port of ports) this.show(lun, port)
+  }
+
+  /** One port of this host may see the unit. */
+  show(lun: number, port: Port): void {
+    const mapped = this.#mapped(lun, port)
+    mkdirSync(mapped)
+    symlinkSync(this.#lun(lun), join(mapped, 'lun'))
+  }
+
+  hide(lun: number, port: Port): void {
+    const mapped = this.#mapped(lun, port)
+    unlinkSync(join(mapped, 'lun'))
+    rmdirSync(mapped)
+  }
+
+  unmap(lun: number): void {
+    const backstore = this.#backstore(lun)
+    for (const port of this.initiators) {
+      if (readdirSync(join(this.#portal, 'acls', port.configName)).includes(`lun_${lun}`)) this.hide(lun, port)
+    }
+    unlinkSync(join(this.#lun(lun), backstore.name))
+    rmdirSync(this.#lun(lun))
+    backstore.remove()
+    this.#backstores.delete(lun)
+  }
+
+  /** Another volume, with another identity, under the same number. */
+  swap(lun: number, options: BackstoreOptions): void {
+    this.unmap(lun)
+    this.map(lun, options)
+  }
+
+  grow(lun: number, megabytes: number): void {
+    this.#backstore(lun).grow(megabytes)
+  }
+
+  serial(lun: number): string {
+    return this.#backstore(lun).serial
+  }
+
+  /** Whether a port of this host may write to the unit. */
+  protect(lun: number, port: Port, isProtected: boolean): void {
+    writeFileSync(join(this.#mapped(lun, port), 'write_protect'), isProtected ? '1' : '0')
+  }
+
+  /** Takes everything down. */
+  remove(): void {
+    for (const port of [...this.initiators, this.target]) port.destroy()
+    for (const lun of [...this.#backstores.keys()]) this.unmap(lun)
+    for (const { configName } of this.initiators) rmdirSync(join(this.#portal, 'acls', configName))
+    rmdirSync(this.#portal)
+    rmdirSync(join(TARGETS, this.target.configName))
+  }
+
+  #backstore(lun: number): Backstore {
+    const backstore = this.#backstores.get(lun)
+    if (!backstore) throw new Error(`the target has no LUN ${lun}`)
+    return backstore
+  }
+
+  #lun(lun: number): string {
+    return join(this.#portal, 'lun', `lun_${lun}`)
+  }
+
+  #mapped(lun: number, { configName }: Port): string {
+    return join(this.#portal, 'acls', configName, `lun_${lun}`)
+  }
+}
+
+/** One Fibre Channel port, upon a network card. */
+export class Port {
+  /** As the kernel spells it, '0x2000…'. */
+  readonly portName: string
+  /** The number of its SCSI host. */
+  readonly host: number
+  readonly #card: string
+  readonly #controller: string
+
+  private constructor(card: string, controller: string, host: string) {
+    this.#card = card
+    this.#controller = controller
+    this.host = Number(host.replace('host', ''))
+    this.portName = read(`/sys/class/fc_host/${host}/port_name`)
+  }
+
+  static async create(card: string): Promise<Port> {
+    // Until the card's link is up the driver refuses.
+    await until(`${card} has a controller`, () => {
+      try {
+        writeFileSync('/sys/bus/fcoe/ctlr_create', card)
+        return true
+      } catch {
+        return false
+      }
+    })
+    const controllers = readdirSync(CONTROLLERS).map((name) => realpathSync(join(CONTROLLERS, name)))
+    const controller = controllers.find((path) => path.includes(`/${card}/`)) ?? ''
+    writeFileSync(join(controller, 'mode'), 'VN2VN')
+    const host = readdirSync(controller).find((name) => /^host\d+$/.test(name)) ?? ''
+    return new Port(card, controller, host)
+  }
+
+  /** As LIO names it: with colons. */
+  get configName(): string {
+    return this.portName.replace('0x', '').replace(/..(?=.)/g, '$&:')
+  }
+
+  enable(): void {
+    writeFileSync(join(this.#controller, 'enabled'), '1')
+  }
+
+  /** It leaves without a word, as if somebody had pulled its cable. */
+  disable(): void {
+    writeFileSync(join(this.#controller, 'enabled'), '0')
+  }
+
+  destroy(): void {
+    writeFileSync('/sys/bus/fcoe/ctlr_destroy', this.#card)
+  }
+}
+
+/** For how long the kernel keeps the devices behind ports that are out of sight, in seconds. */
+export function setPatience(host: number, seconds: number): void {
+  const folder = '/sys/class/fc_remote_ports'
+  for (const name of readdirSync(folder)) {
+    if (basename(name).startsWith(`rport-${host}:`)) writeFileSync(join(folder, name, 'dev_loss_tmo'), String(seconds))
+  }
+}
+
+function read(path: string): string {
+  return readFileSync(path, 'utf8').trim()
+}
