@@ -1,11 +1,13 @@
 import { orAborted } from '../abort.ts'
 import { inventory } from '../inventory/inventory.ts'
+import { forgetPath } from '../multipath/removal.ts'
 import type { Operation } from '../operation.ts'
 import type { FibreChannelTarget } from '../properties/fibre-channel.ts'
 import { kernelLun } from '../scsi/lun.ts'
 import { removePath, scsiPaths } from '../scsi/paths.ts'
 import type { ScsiPath } from '../scsi/paths.ts'
 import { takeOffline } from '../scsi/unit.ts'
+import type { UnitAccess } from '../scsi/unit.ts'
 import { together } from '../together.ts'
 import { gather } from '../volume/attached.ts'
 import type { AttachedVolume } from '../volume/release.ts'
@@ -59,22 +61,22 @@ export async function leave(
   architecture: Architecture,
   operation: Operation,
 ): Promise<void> {
-  const each = (act: (path: ScsiPath, signal: AbortSignal) => Promise<void>) => (signal: AbortSignal) =>
-    together(paths.map((path) => act(path, signal)))
-  if (!flushed)
-    await operation.step(
-      'offline',
-      each(({ unit }, signal) => takeOffline(unit, signal)),
-    )
-  await operation.step(
-    'delete',
-    each(async (path, signal) => {
-      await removePath(path, signal)
-      const own = fabric.hostPorts.find(({ host }) => host === path.unit.host)
-      const portName = portNameOf(path, fabric)
-      if (own === undefined || portName === undefined) return
-      const target = { portName, lun: kernelLun(path.lun) }
-      await architecture.access(own, target).forget(path.unit, signal)
+  await together(
+    paths.map(async (path) => {
+      const { unit, disk } = path
+      await operation.step('forget', (signal) => forgetPath(disk, signal))
+      if (!flushed) await operation.step('offline', (signal) => takeOffline(unit, signal))
+      await operation.step('delete', async (signal) => {
+        await removePath(path, signal)
+        await accessTo(path, fabric, architecture)?.forget(unit, signal)
+      })
     }),
   )
+}
+
+function accessTo(path: ScsiPath, fabric: Fabric, architecture: Architecture): UnitAccess | undefined {
+  const own = fabric.hostPorts.find(({ host }) => host === path.unit.host)
+  const portName = portNameOf(path, fabric)
+  if (own === undefined || portName === undefined) return undefined
+  return architecture.access(own, { portName, lun: kernelLun(path.lun) })
 }

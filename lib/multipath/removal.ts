@@ -108,6 +108,19 @@ export async function discardMapsAbove({ name }: Disk, signal: AbortSignal): Pro
   }
 }
 
+/**
+ * Has multipathd forget a disk that is to be removed. From udev it would hear of that only later, and could meanwhile
+ * take another disk of the same name for this one. It may not know the disk, or not run.
+ */
+export async function forgetPath({ name }: Disk, signal: AbortSignal): Promise<void> {
+  try {
+    await askMultipathd(`del path ${name}`, signal)
+  } catch (error) {
+    signal.throwIfAborted()
+    if (!(error instanceof BrickError)) throw error
+  }
+}
+
 /** Has the map removed as soon as nobody has it open any more. */
 export async function removeMapWhenClosed(map: MultipathMap, signal: AbortSignal): Promise<void> {
   if (!(await removed(map, map.name, true, signal))) throw inUse(map.path)

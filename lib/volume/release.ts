@@ -6,6 +6,7 @@ import type { Operation } from '../operation.ts'
 import { sameUnit } from '../scsi/identity.ts'
 import type { ScsiPath } from '../scsi/paths.ts'
 import { isRunning, liveIdentity } from '../scsi/unit.ts'
+import type { Disk, UnitAddress } from '../scsi/unit.ts'
 import { together } from '../together.ts'
 import { attempts } from './attempts.ts'
 import type { Attempt } from './attempts.ts'
@@ -41,9 +42,10 @@ export async function release(volume: AttachedVolume, force: boolean, operation:
   return { failures, flushed: flushed.every(Boolean) }
 }
 
-async function releasePath({ disk, noted }: ScsiPath, attempt: Attempt): Promise<boolean> {
+async function releasePath({ unit, disk, noted }: ScsiPath, attempt: Attempt): Promise<boolean> {
   await attempt('use', (signal) => refuseInUse(disk.path, signal))
   const flushed = await attempt('flush', async (signal) => {
+    await refuseOutOfReach(unit, disk, signal)
     const live = await liveIdentity(disk, signal)
     // Another volume now: nothing must be written to it.
     if (!noted || !live || !sameUnit(noted, live)) return false
@@ -51,6 +53,12 @@ async function releasePath({ disk, noted }: ScsiPath, attempt: Attempt): Promise
     return true
   })
   return flushed === true
+}
+
+/** Whoever writes to it, or asks it anything, waits until its target is back, which may be never. */
+async function refuseOutOfReach(unit: UnitAddress, { path }: Disk, signal: AbortSignal): Promise<void> {
+  if (await isRunning(unit, signal)) return
+  throw new BrickError('FLUSH_FAILED', `${path}: its target is out of reach`, { details: { device: path } })
 }
 
 async function releaseMap(

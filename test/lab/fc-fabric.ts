@@ -8,9 +8,10 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { Backstore, type BackstoreOptions } from './backstore.ts'
 import { loadModules, run } from './command.ts'
+import { settled, type Snapshot } from './residue.ts'
 import { until } from './wait.ts'
 
 const CONTROLLERS = '/sys/bus/fcoe/devices'
@@ -62,6 +63,26 @@ export class Fabric {
       () => this.initiators.every((port) => this.stateFrom(port) === 'Online'),
       40_000,
     )
+  }
+
+  /** Waits until no port of this host sees the target any more. */
+  async down(): Promise<void> {
+    await until(
+      'the target is out of sight',
+      () => this.initiators.every((port) => this.stateFrom(port) !== 'Online'),
+      60_000,
+    )
+  }
+
+  /** When a port comes up, the kernel looks for everything behind it: takes away what was not there before. */
+  async dropDisks(clean: Snapshot): Promise<void> {
+    await settled()
+    for (const name of readdirSync('/sys/class/block')) {
+      const device = join('/sys/class/block', name, 'device')
+      if (!name.startsWith('sd') || clean.has(`block device ${name}`)) continue
+      writeFileSync(join(device, 'delete'), '1')
+    }
+    await settled()
   }
 
   /** How one port of this host sees the target: 'Online', 'Blocked' and so on; undefined when it does not know it. */
@@ -202,11 +223,9 @@ export class Port {
 }
 
 /** For how long the kernel keeps the devices behind ports that are out of sight, in seconds. */
-export function setPatience(host: number, seconds: number): void {
+export function keepLostPorts(seconds: number): void {
   const folder = '/sys/class/fc_remote_ports'
-  for (const name of readdirSync(folder)) {
-    if (basename(name).startsWith(`rport-${host}:`)) writeFileSync(join(folder, name, 'dev_loss_tmo'), String(seconds))
-  }
+  for (const name of readdirSync(folder)) writeFileSync(join(folder, name, 'dev_loss_tmo'), String(seconds))
 }
 
 function read(path: string): string {
