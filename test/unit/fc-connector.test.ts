@@ -302,6 +302,30 @@ it('on Power the name lacks the device', async (test) => {
   assert.equal((await connector.connectVolume(volume, soon)).path, `/dev/disk/by-path/fc-0x${target}-lun-1`)
 })
 
+describe('arguments', () => {
+  for (const arch of ['', 1, null, {}]) {
+    it(`an architecture cannot be ${JSON.stringify(arch)}`, () => {
+      assert.throws(() => new FibreChannelConnector({ arch: arch as string }), { code: 'INVALID_ARGUMENT' })
+    })
+  }
+
+  for (const [name, given] of [
+    ['nothing', undefined],
+    ['a name that is none', { target_wwn: 'x', target_lun: 1 }],
+    ['a LUN that does not fit', { ...volume, target_lun: 2 ** 32 }],
+  ] as const) {
+    it(`of every call: ${name} is refused before anything is touched`, async (test) => {
+      const host = new RecordedHost(test)
+      const connector = new FibreChannelConnector({ arch: 's390x' })
+      await rejects('INVALID_ARGUMENT', connector.connectVolume(given))
+      await rejects('INVALID_ARGUMENT', connector.disconnectVolume(given))
+      await rejects('INVALID_ARGUMENT', connector.extendVolume(given))
+      await rejects('INVALID_ARGUMENT', connector.getVolumePaths(given))
+      assert.deepEqual(host.written, [])
+    })
+  }
+})
+
 async function rejects(code: ErrorCode, call: Promise<unknown>): Promise<BrickError> {
   const error: unknown = await call.then(
     (value) => assert.fail(`it succeeded: ${JSON.stringify(value)}`),

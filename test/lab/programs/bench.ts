@@ -9,10 +9,11 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { arch, cpus, release } from 'node:os'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { inventory, ISCSIConnector, NVMeOFConnector } from 'hostbrick'
+import { FibreChannelConnector, inventory, ISCSIConnector, NVMeOFConnector } from 'hostbrick'
 import type { DeviceInfo, InitiatorConnector, StepMessage } from 'hostbrick'
 import { loadModules } from '../command.ts'
 import { startIscsid, startMultipathd } from '../daemons.ts'
+import { Fabric } from '../fc-fabric.ts'
 import { blackHole } from '../network.ts'
 import { writeNvmeHost } from '../nvme-host.ts'
 import { NvmePort, NvmeSubsystem } from '../nvme-targets.ts'
@@ -49,6 +50,7 @@ await compareWithOsBrick({
 await measureLatency()
 await watchEventLoop()
 await measureForeignRecords()
+await compareOverFibreChannel()
 const multipathd = await startMultipathd()
 const multipath = new ISCSIConnector({ useMultipath: true })
 await compareWithOsBrick({
@@ -78,7 +80,7 @@ process.exitCode = missed.length > 0 ? 1 : 0
 interface Comparison {
   title: string
   /** By os-brick's name. */
-  protocol?: 'ISCSI' | 'NVMEOF'
+  protocol?: 'ISCSI' | 'NVMEOF' | 'FIBRE_CHANNEL'
   detach?: InitiatorConnector
   connect: () => Promise<DeviceInfo>
   properties: Record<string, unknown>
@@ -167,6 +169,23 @@ async function compareOverNvme(): Promise<void> {
   })
   port.remove()
   subsystem.remove()
+}
+
+async function compareOverFibreChannel(): Promise<void> {
+  const fabric = await Fabric.start()
+  fabric.map(1, { megabytes: 64 })
+  const detach = new FibreChannelConnector()
+  const properties = { target_wwn: [fabric.target.portName.replace('0x', '')], target_lun: 1 }
+  await compareWithOsBrick({
+    title: 'Fibre Channel, one path',
+    protocol: 'FIBRE_CHANNEL',
+    detach,
+    connect: () => detach.connectVolume(properties),
+    properties,
+    multipath: false,
+    goals: { connect: 15, disconnect: 4 },
+  })
+  fabric.remove()
 }
 
 /** From the moment that the kernel announces the disk to that when the caller has it, in an agent that has nothing else to do. */

@@ -2,9 +2,11 @@
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { closeSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs'
-import { inventory, ISCSIConnector, NVMeOFConnector } from 'hostbrick'
+import { FibreChannelConnector, inventory, ISCSIConnector, NVMeOFConnector } from 'hostbrick'
+import type { InitiatorConnector, PathInfo } from 'hostbrick'
 import { loadModules } from '../command.ts'
-import { startIscsid } from '../daemons.ts'
+import { startIscsid, startMultipathd } from '../daemons.ts'
+import { Fabric } from '../fc-fabric.ts'
 import { nvmeHost } from '../nvme-host.ts'
 import { NvmePort, NvmeSubsystem } from '../nvme-targets.ts'
 import { OsBrick } from '../os-brick.ts'
@@ -58,6 +60,7 @@ console.log(
 )
 
 await showNvme()
+await showFibreChannel()
 
 console.log('\niSCSI with os-brick, three times after once to warm up (its start takes a while) ...')
 const osBrick = OsBrick.start()
@@ -95,35 +98,70 @@ async function showNvme(): Promise<void> {
   const ports = ['127.0.0.1', '127.0.0.2'].map(
     (address, index) => new NvmePort({ number: index + 1, address, subsystems: [subsystem] }),
   )
-  const nvme = new NVMeOFConnector({ useMultipath: true })
-  const data = {
-    target_nqn: subsystem.nqn,
-    portals: ports.map(({ address, service }) => [address, service, 'tcp']),
-    vol_uuid: subsystem.namespace(1).uuid,
-    host_nqn: nvmeHost.nqn,
-  }
+  await show({
+    title: 'over NVMe/TCP, two portals',
+    connector: new NVMeOFConnector({ useMultipath: true }),
+    data: {
+      target_nqn: subsystem.nqn,
+      portals: ports.map(({ address, service }) => [address, service, 'tcp']),
+      vol_uuid: subsystem.namespace(1).uuid,
+      host_nqn: nvmeHost.nqn,
+    },
+    describe: ({ controller, portal: to, ana_state }) => `${controller ?? ''} to ${to}, ${ana_state ?? 'no ANA'}`,
+    grow() {
+      subsystem.namespace(1).grow(128)
+    },
+  })
+  for (const port of ports) port.remove()
+  subsystem.remove()
+}
+
+async function showFibreChannel(): Promise<void> {
+  const fabric = await Fabric.start()
+  fabric.map(300, { megabytes: 64 })
+  const multipathd = await startMultipathd()
+  await show({
+    title: 'over Fibre Channel, from two ports of this host',
+    connector: new FibreChannelConnector({ useMultipath: true }),
+    data: { target_wwn: [fabric.target.portName], target_lun: 300 },
+    describe: ({ path, hctl, initiator, portal: to }) => `${path} (${hctl ?? ''}) from ${initiator ?? ''} to ${to}`,
+    grow() {
+      fabric.grow(300, 128)
+    },
+  })
+  await multipathd.stop()
+  fabric.remove()
+}
+
+interface Show {
+  title: string
+  connector: InitiatorConnector
+  data: object
+  describe: (path: PathInfo) => string
+  /** To 128 MiB. */
+  grow: () => void
+}
+
+async function show({ title, connector: shown, data, describe, grow }: Show): Promise<void> {
   await settled()
   const before = snapshot()
-  console.log(`\nA volume over NVMe/TCP, two portals:\n${JSON.stringify(data)}\n`)
-  const { value: found, milliseconds } = await timed(() => nvme.connectVolume(data, { ready: 'all' }))
+  console.log(`\nA volume ${title}:\n${JSON.stringify(data)}\n`)
+  const { value: found, milliseconds } = await timed(() => shown.connectVolume(data, { ready: 'all' }))
   console.log(`attached in ${milliseconds.toFixed(0)} ms: ${found.path}, ${found.identity.value}`)
-  for (const { controller, portal: where, ana_state } of found.paths)
-    console.log(`  ${controller ?? ''} to ${where}, ${ana_state ?? 'no ANA'}`)
+  for (const path of found.paths) console.log(`  ${describe(path)}`)
   const data16 = randomBytes(16 * MEBIBYTE)
   write(found.path, data16)
   console.log(`written 16 MiB, read back: ${read(found.path, data16.length).equals(data16) ? 'the same' : 'DIFFERENT'}`)
-  subsystem.namespace(1).grow(128)
-  const grown = await timed(() => nvme.extendVolume(data, { expectedBytes: 128 * MEBIBYTE }))
+  grow()
+  const grown = await timed(() => shown.extendVolume(data, { expectedBytes: 128 * MEBIBYTE }))
   console.log(`extended to ${grown.value / MEBIBYTE} MiB in ${grown.milliseconds.toFixed(0)} ms`)
-  const gone = await timed(() => nvme.disconnectVolume(data, found))
+  const gone = await timed(() => shown.disconnectVolume(data, found))
   await settled()
   const rest = difference(before, snapshot())
   left.push(...rest)
   console.log(
     `detached in ${gone.milliseconds.toFixed(0)} ms, left behind: ${rest.length === 0 ? 'nothing' : rest.join(', ')}`,
   )
-  for (const port of ports) port.remove()
-  subsystem.remove()
 }
 
 async function timed<T>(call: () => T | Promise<T>): Promise<{ value: T; milliseconds: number }> {
