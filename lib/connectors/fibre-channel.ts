@@ -2,13 +2,11 @@ import { isReadable } from '../block/disk.ts'
 import { architectureOf } from '../fc/architecture.ts'
 import type { Architecture } from '../fc/architecture.ts'
 import { findPlaced, findVolume, leave } from '../fc/attached.ts'
-import { byPathName } from '../fc/device-name.ts'
 import { bringPath, volumeKey } from '../fc/path.ts'
 import type { FibreChannelPath } from '../fc/path.ts'
 import { attachedFirst, findRoutes, isSuccessor, routesTo } from '../fc/routes.ts'
 import type { Route } from '../fc/routes.ts'
 import { formatWwn } from '../fc/wwn.ts'
-import { listDirectory } from '../files.ts'
 import { lock } from '../lock.ts'
 import { Operation } from '../operation.ts'
 import type { CallOptions } from '../operation.ts'
@@ -16,6 +14,7 @@ import { readDeviceInfo } from '../properties/device-info.ts'
 import type { DeviceInfo } from '../properties/device-info.ts'
 import { parseFibreChannelProperties } from '../properties/fibre-channel.ts'
 import type { FibreChannelProperties } from '../properties/fibre-channel.ts'
+import { byPath, byPathName, listByPath } from '../udev/by-path.ts'
 import { parseReady } from '../volume/attach.ts'
 import { connectByAll, connectByOne } from '../volume/connect.ts'
 import type { Reach } from '../volume/connect.ts'
@@ -25,8 +24,6 @@ import { release } from '../volume/release.ts'
 import { allFailed } from '../volume/ways.ts'
 import { waitUntilWritable } from '../volume/writable.ts'
 import type { ConnectOptions, DisconnectOptions, ExtendOptions, InitiatorConnector } from './initiator-connector.ts'
-
-const searchPath = '/dev/disk/by-path'
 
 export interface FibreChannelConnectorOptions {
   /** Attach over all ports at once, and hand out multipathd's map of the paths. By default the first port that works serves. */
@@ -92,14 +89,11 @@ export class FibreChannelConnector implements InitiatorConnector {
   /** Every link in the folder where udev names devices by their place, whatever they are: so does os-brick. */
   async getAllAvailableVolumes(_properties?: unknown, options: CallOptions = {}): Promise<string[]> {
     using operation = new Operation('fc.getAllAvailableVolumes', options)
-    return await operation.step('list', async (signal) => {
-      const names = (await listDirectory(searchPath, signal)) ?? []
-      return names.map((name) => `${searchPath}/${name}`)
-    })
+    return await operation.step('list', listByPath)
   }
 
   getSearchPath(): string {
-    return searchPath
+    return byPath
   }
 
   /** Whether the device answers a read that no cache can serve. */

@@ -1,5 +1,4 @@
 import { isReadable } from '../block/disk.ts'
-import { listDirectory } from '../files.ts'
 import { findPlaced, findVolume, placesOf } from '../iscsi/attached.ts'
 import { interfaceName } from '../iscsi/interface.ts'
 import { bringPath, targetKey, volumeKey } from '../iscsi/path.ts'
@@ -8,6 +7,7 @@ import { formatPortal } from '../iscsi/portal.ts'
 import { leave } from '../iscsi/session-control.ts'
 import { discoverTargets, namedTargets } from '../iscsi/targets.ts'
 import { lock } from '../lock.ts'
+import { byPath, listByPath } from '../udev/by-path.ts'
 import { parseReady } from '../volume/attach.ts'
 import { connectByAll, connectByOne } from '../volume/connect.ts'
 import type { Reach } from '../volume/connect.ts'
@@ -23,8 +23,6 @@ import { growVolume } from '../volume/growth.ts'
 import { stillMissing, stopRejoining } from '../volume/rejoining.ts'
 import { release } from '../volume/release.ts'
 import type { ConnectOptions, DisconnectOptions, ExtendOptions, InitiatorConnector } from './initiator-connector.ts'
-
-const searchPath = '/dev/disk/by-path'
 
 export interface ISCSIConnectorOptions {
   /**
@@ -101,14 +99,11 @@ export class ISCSIConnector implements InitiatorConnector {
   /** Every link in the folder where udev names devices by their place, whatever they are: so does os-brick. */
   async getAllAvailableVolumes(_properties?: unknown, options: CallOptions = {}): Promise<string[]> {
     using operation = new Operation('iscsi.getAllAvailableVolumes', options)
-    return await operation.step('list', async (signal) => {
-      const names = (await listDirectory(searchPath, signal)) ?? []
-      return names.map((name) => `${searchPath}/${name}`)
-    })
+    return await operation.step('list', listByPath)
   }
 
   getSearchPath(): string {
-    return searchPath
+    return byPath
   }
 
   /** Whether the device answers a read that no cache can serve. */

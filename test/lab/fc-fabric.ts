@@ -11,11 +11,11 @@ import {
 import { join } from 'node:path'
 import { Backstore, type BackstoreOptions } from './backstore.ts'
 import { loadModules, run } from './command.ts'
-import { settled, type Snapshot } from './residue.ts'
 import { until } from './wait.ts'
 
 const CONTROLLERS = '/sys/bus/fcoe/devices'
 const TARGETS = '/sys/kernel/config/target/fc'
+const SCAN_TYPE = '/sys/module/scsi_mod/parameters/scan'
 
 /**
  * Fibre Channel over Ethernet between the guest's three network cards, without a switch (VN2VN): two ports of this host
@@ -26,6 +26,7 @@ export class Fabric {
   readonly target: Port
   readonly #portal: string
   readonly #backstores = new Map<number, Backstore>()
+  readonly #scanType = read(SCAN_TYPE)
 
   private constructor(ports: readonly Port[]) {
     const [first, second, target] = ports
@@ -39,7 +40,7 @@ export class Fabric {
     for (const { configName } of this.initiators) mkdirSync(join(this.#portal, 'acls', configName))
   }
 
-  /** Units are better mapped once it is there: the kernel looks for all when a port comes up. */
+  /** The kernel is told not to look for units when a port comes up: what is found then, an attach has found. */
   static async start(): Promise<Fabric> {
     loadModules('fcoe', 'libfc', 'tcm_fc', 'target_core_file', 'sd_mod', 'sg')
     const cards = readdirSync('/sys/class/net').filter((name) => name.startsWith('e'))
@@ -51,6 +52,7 @@ export class Fabric {
     for (const card of cards) ports.push(await Port.create(card))
     // What a port is says it when it logs in: the target's has to be one by then.
     const fabric = new Fabric(ports)
+    writeFileSync(SCAN_TYPE, 'manual')
     for (const port of ports) port.enable()
     await fabric.up()
     return fabric
@@ -72,17 +74,6 @@ export class Fabric {
       () => this.initiators.every((port) => this.stateFrom(port) !== 'Online'),
       60_000,
     )
-  }
-
-  /** When a port comes up, the kernel looks for everything behind it: takes away what was not there before. */
-  async dropDisks(clean: Snapshot): Promise<void> {
-    await settled()
-    for (const name of readdirSync('/sys/class/block')) {
-      const device = join('/sys/class/block', name, 'device')
-      if (!name.startsWith('sd') || clean.has(`block device ${name}`)) continue
-      writeFileSync(join(device, 'delete'), '1')
-    }
-    await settled()
   }
 
   /** How one port of this host sees the target: 'Online', 'Blocked' and so on; undefined when it does not know it. */
@@ -148,6 +139,7 @@ export class Fabric {
 
   /** Takes everything down. */
   remove(): void {
+    writeFileSync(SCAN_TYPE, this.#scanType)
     for (const port of [...this.initiators, this.target]) port.destroy()
     for (const lun of [...this.#backstores.keys()]) this.unmap(lun)
     for (const { configName } of this.initiators) rmdirSync(join(this.#portal, 'acls', configName))

@@ -271,9 +271,9 @@ describe('when the target has gone', () => {
     // Nobody has noticed yet: the scan waits for an answer.
     const error = await connector.connectVolume(volume, { timeout: 3000 }).catch((reason: unknown) => reason)
     assert.equal(error instanceof BrickError && error.code, 'TIMEOUT', String(error))
+    assert.equal(((error as BrickError).details['undone'] as unknown[]).length, 1)
     fabric.target.enable()
     await fabric.up()
-    await fabric.dropDisks(clean)
     const info = await connector.connectVolume(volume, { timeout: 100_000 })
     await connector.disconnectVolume(volume, info)
   })
@@ -289,7 +289,6 @@ describe('when the target has gone', () => {
     await connector.disconnectVolume(volume, info)
     fabric.target.enable()
     await fabric.up()
-    await fabric.dropDisks(clean)
   })
 })
 
