@@ -129,9 +129,9 @@ function reach(volume: FibreChannelProperties, architecture: Architecture): Reac
       )
       return [...outOfSight, ...failed]
     },
-    whereTo: ({ target, ports }) => ({
+    whereTo: ({ target, own }) => ({
       portal: formatWwn(target.portName),
-      ...(ports?.own.portName && { initiator: formatWwn(ports.own.portName) }),
+      ...(own?.portName && { initiator: formatWwn(own.portName) }),
     }),
     async finish(paths, map, operation) {
       const [first] = paths

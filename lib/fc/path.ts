@@ -90,6 +90,6 @@ export function volumeKey({ targets }: FibreChannelProperties): string {
 }
 
 /** Held while a unit is looked for, until it is proven or has gone again. */
-function placeKey({ target: { portName, lun }, ports }: Route): string {
-  return `target fc ${ports?.own.host ?? ''} ${portName} ${lun}`
+function placeKey({ target: { portName, lun }, own }: Route): string {
+  return `target fc ${own?.host ?? ''} ${portName} ${lun}`
 }

@@ -15,7 +15,9 @@ import { formatWwn } from './wwn.ts'
 export interface Route {
   readonly target: FibreChannelTarget
   /** Undefined when no port of this host sees the backend's. */
-  readonly ports?: { readonly own: HostPort; readonly remote: RemotePort } | undefined
+  readonly own?: HostPort
+  /** The backend's port as ours sees it; undefined while ours is down, or nobody sees it. */
+  readonly remote?: RemotePort
   /** Whether the properties do not name the backend's port, so that its unit may be another volume. */
   readonly guessed: boolean
 }
@@ -46,7 +48,7 @@ export async function findRoutes(
       fabric = await readFabric(signal)
       const routes = routesTo(volume, fabric)
       if (routes.some(isUsable)) return routes
-      if (!searched) await architecture.search(usablePorts(volume, fabric), signal)
+      if (!searched) await architecture.search(namedPorts(volume, fabric).filter(isUp), signal)
       return undefined
     }
     try {
@@ -62,45 +64,45 @@ export async function findRoutes(
 
 /** All ways that there are now, as above. */
 export function routesTo(volume: FibreChannelProperties, fabric: Fabric): Route[] {
-  const ports = usablePorts(volume, fabric)
+  const ports = namedPorts(volume, fabric)
+  const down = volume.initiators ? ports.filter((port) => !isUp(port)) : []
   const routes = volume.targets.flatMap((target): Route[] => {
-    const seen = pairs(ports, fabric).filter(
-      ({ own, remote }) => remote.portName === target.portName && mayUse(volume, own, target.portName),
-    )
-    return seen.length > 0
-      ? seen.map((pair) => ({ target, ports: pair, guessed: false }))
-      : [{ target, guessed: false }]
+    const seen = pairs(ports.filter(isUp), fabric).filter(({ remote }) => remote.portName === target.portName)
+    const found = [...seen, ...down.map((own) => ({ own }))].filter(({ own }) => mayUse(volume, own, target.portName))
+    return found.length > 0 ? found.map((way) => ({ target, ...way, guessed: false })) : [{ target, guessed: false }]
   })
   return [...routes.filter(isUsable), ...routes.filter((route) => !isUsable(route))]
+}
+
+/** Only a name can tell whether what is found there is the volume. */
+function guessedRoutes(volume: FibreChannelProperties, fabric: Fabric): Route[] {
+  if (!volume.wildcard || volume.wwn === undefined || routesTo(volume, fabric).some(({ remote }) => remote)) return []
+  const luns = [...new Set(volume.targets.map(({ lun }) => lun))]
+  return pairs(namedPorts(volume, fabric).filter(isUp), fabric)
+    .flatMap((way) => luns.map((lun) => ({ target: { portName: way.remote.portName, lun }, ...way, guessed: true })))
+    .filter(isUsable)
 }
 
 function pairs(ports: readonly HostPort[], { remotePorts }: Fabric): { own: HostPort; remote: RemotePort }[] {
   return ports.flatMap((own) => remotePorts.filter(({ host }) => host === own.host).map((remote) => ({ own, remote })))
 }
 
-/** Only a name can tell whether what is found there is the volume. */
-function guessedRoutes(volume: FibreChannelProperties, fabric: Fabric): Route[] {
-  if (!volume.wildcard || volume.wwn === undefined || routesTo(volume, fabric).some(({ ports }) => ports)) return []
-  const luns = [...new Set(volume.targets.map(({ lun }) => lun))]
-  return pairs(usablePorts(volume, fabric), fabric)
-    .flatMap((ports) => luns.map((lun) => ({ target: { portName: ports.remote.portName, lun }, ports, guessed: true })))
-    .filter(isUsable)
-}
-
 /** Whether the unit can be asked for: the port on the other side is logged in. */
-export function isUsable({ ports }: Route): boolean {
-  return ports !== undefined && ['Online', 'Marginal'].includes(ports.remote.state)
+export function isUsable({ remote }: Route): boolean {
+  return remote !== undefined && ['Online', 'Marginal'].includes(remote.state)
 }
 
-/** The ports of this host that are up, and that the backend knows of. */
-function usablePorts({ initiators }: FibreChannelProperties, { hostPorts }: Fabric): HostPort[] {
+function isUp({ state }: HostPort): boolean {
+  return state === 'Online'
+}
+
+/** The ports of this host that the backend knows of. */
+function namedPorts({ initiators }: FibreChannelProperties, { hostPorts }: Fabric): HostPort[] {
   if (hostPorts.length === 0) throw new BrickError('NOT_SUPPORTED', 'this host has no Fibre Channel port')
   const named = hostPorts.filter(({ portName }) => !initiators || initiators.has(portName ?? ''))
-  if (named.length === 0) {
-    const own = hostPorts.map(({ portName }) => portName ?? 'unreadable').join(', ')
-    throw invalid('initiator_target_map', `a port of this host (${own})`, [...(initiators?.keys() ?? [])])
-  }
-  return named.filter(({ state }) => state === 'Online')
+  if (named.length > 0) return named
+  const own = hostPorts.map(({ portName }) => portName ?? 'unreadable').join(', ')
+  throw invalid('initiator_target_map', `a port of this host (${own})`, [...(initiators?.keys() ?? [])])
 }
 
 function mayUse({ initiators }: FibreChannelProperties, { portName }: HostPort, target: string): boolean {
@@ -109,12 +111,12 @@ function mayUse({ initiators }: FibreChannelProperties, { portName }: HostPort, 
 
 /** What is the matter with each port, in words and as evidence. */
 function unreachable(volume: FibreChannelProperties, fabric: Fabric): BrickError {
-  const usable = usablePorts(volume, fabric)
+  const named = namedPorts(volume, fabric)
   const own = fabric.hostPorts.map((port) => ({
     host: `host${port.host}`,
     port_name: port.portName,
     state: port.state,
-    skipped: usable.includes(port) ? null : port.state === 'Online' ? 'not in initiator_target_map' : 'not online',
+    skipped: !named.includes(port) ? 'not in initiator_target_map' : isUp(port) ? null : 'not online',
   }))
   const targets = volume.targets.map(({ portName }) => ({
     port_name: portName,
@@ -130,11 +132,11 @@ function unreachable(volume: FibreChannelProperties, fabric: Fabric): BrickError
 
 /** @throws BrickError PORTAL_UNREACHABLE */
 export function requireUsable(route: Route): { own: HostPort; remote: RemotePort } {
-  const { ports, target } = route
+  const { own, remote, target } = route
   const name = formatWwn(target.portName)
-  if (ports === undefined) throw new BrickError('PORTAL_UNREACHABLE', `no port of this host sees ${name}`)
-  if (isUsable(route)) return ports
-  const { remote } = ports
+  if (own === undefined) throw new BrickError('PORTAL_UNREACHABLE', `no port of this host sees ${name}`)
+  if (remote === undefined) throw new BrickError('PORTAL_UNREACHABLE', `host${own.host} is ${own.state}`)
+  if (isUsable(route)) return { own, remote }
   throw new BrickError('PORTAL_UNREACHABLE', `${name} is ${remote.state} as ${remote.name}`, {
     details: { remote_port: remote.name, state: remote.state },
   })
@@ -143,16 +145,16 @@ export function requireUsable(route: Route): { own: HostPort; remote: RemotePort
 /** Those first whose disk is there: who needs one way only is not to bring another. */
 export async function attachedFirst(routes: readonly Route[], signal: AbortSignal): Promise<Route[]> {
   const disks = await Promise.all(
-    routes.map(async ({ ports, target }) => ports && (await findDisk(unitAt(ports.remote, target.lun), signal))),
+    routes.map(async ({ remote, target }) => remote && (await findDisk(unitAt(remote, target.lun), signal))),
   )
   const isThere = (_: Route, index: number): boolean => disks[index] !== undefined
   return [...routes.filter(isThere), ...routes.filter((route, index) => !isThere(route, index))]
 }
 
 /** Whether a way is what has become of one that was missing. */
-export function isSuccessor(route: Route, { target, ports }: Route): boolean {
+export function isSuccessor(route: Route, { target, own }: Route): boolean {
   if (route.target.portName !== target.portName || route.target.lun !== target.lun) return false
-  return ports === undefined || ports.own.portName === route.ports?.own.portName
+  return own === undefined || own.portName === route.own?.portName
 }
 
 export function unitAt({ host, channel, target }: RemotePort, lun: KernelLun): UnitAddress {

@@ -219,6 +219,21 @@ describe('with PCI adapters', () => {
     assert.deepEqual(host.written, [])
   })
 
+  it('a port that is named and down is a path that is missing', async (test) => {
+    const host = new RecordedHost(test)
+    addPort(host, port, 'Linkdown')
+    addPort(host, second)
+    showUnit(host, second, addRemotePort(host, second))
+    const initiator_target_map = { [port.name]: [target], [second.name]: [target] }
+    const several = new FibreChannelConnector({ useMultipath: true })
+    const { expected_paths, degraded, failures, paths } = await several.connectVolume(
+      { ...volume, initiator_target_map },
+      soon,
+    )
+    assert.deepEqual([expected_paths, degraded, paths.length], [2, true, 1])
+    assert.equal(failures[0]?.code, 'MULTIPATH_FAILED')
+  })
+
   it('an adapter that cannot be read does not spoil the others', async (test) => {
     const host = new RecordedHost(test)
     host.device(`${port.folder}/fc_host/host3`, 'fc_host')
