@@ -117,7 +117,7 @@ function reach(volume: FibreChannelProperties, architecture: Architecture): Reac
       return operation.step('find', (signal) => attachedFirst(routes, signal))
     },
     all: (routes) => Promise.resolve({ ways: routes, failure: undefined }),
-    bring: (route, _patience, operation) => bringPath(volume, route, architecture, operation),
+    bring: (route, patience, operation) => bringPath(volume, route, architecture, patience, operation),
     async rejoin(missing, { wwn }, operation) {
       const { paths, fabric } = await operation.step('find', (signal) => findVolume(volume.targets, wwn, signal))
       if (paths.length === 0) return []
@@ -125,7 +125,7 @@ function reach(volume: FibreChannelProperties, architecture: Architecture): Reac
       const successors = missing.map((old) => routes.filter((route) => isSuccessor(route, old)))
       const outOfSight = missing.filter((_, index) => successors[index]?.length === 0)
       const failed = await stillMissing(successors.flat(), (route) =>
-        bringPath({ ...volume, wwn }, route, architecture, operation),
+        bringPath({ ...volume, wwn }, route, architecture, operation.share(0.5), operation),
       )
       return [...outOfSight, ...failed]
     },

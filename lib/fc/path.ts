@@ -19,11 +19,16 @@ export type FibreChannelPath = PathUp<Route>
 /** Milliseconds for which a unit that may still come up is looked after once its attach has failed. */
 const latePatience = 120_000
 
-/** Brings the volume's disk by one way. A failure leaves nothing changed. */
+/**
+ * Brings the volume's disk by one way. A failure leaves nothing changed.
+ *
+ * @param patience for how long the kernel may look for the unit
+ */
 export async function bringPath(
   { wwn }: FibreChannelProperties,
   route: Route,
   architecture: Architecture,
+  patience: AbortSignal,
   operation: Operation,
 ): Promise<FibreChannelPath> {
   const { own, remote } = requireUsable(route)
@@ -35,7 +40,7 @@ export async function bringPath(
   let settled: Promise<void> | undefined
   try {
     if (route.guessed) await operation.step('find', (signal) => refuseOther(unit, wwn, signal))
-    const disk = await bringUp(unit, wwn, operation, rollback, access)
+    const disk = await bringUp(unit, wwn, operation, rollback, { access, patience })
     return { way: route, unit, ...disk, undo: () => undoLocked(key, rollback, operation) }
   } catch (error) {
     const leftovers = await rollback.run(operation)

@@ -1,3 +1,4 @@
+import { anyOf } from '../abort.ts'
 import { deviceFacts, heldExclusively } from '../block/disk.ts'
 import { BrickError } from '../errors.ts'
 import { discardMapsAbove } from '../multipath/removal.ts'
@@ -17,6 +18,13 @@ export interface ProvenDisk extends KnownDisk {
   readonly fresh: boolean
 }
 
+export interface BringUpOptions {
+  /** How the kernel is made to look for the unit. */
+  readonly access?: UnitAccess
+  /** Fires when the unit is to be given up, if the kernel still looks for it. */
+  readonly patience?: AbortSignal
+}
+
 /**
  * Brings a logical unit's disk to this host, or finds it there, and proves what it is.
  *
@@ -31,11 +39,11 @@ export async function bringUp(
   expected: string | undefined,
   operation: Operation,
   rollback: Rollback,
-  access: UnitAccess = hostScan,
+  options: BringUpOptions = {},
 ): Promise<ProvenDisk> {
   const found = await operation.step('find', (signal) => findDisk(unit, signal))
   const current = found && (await operation.step('verify', (signal) => keepOrRemove(unit, found, signal)))
-  const known = current ?? (await scanFor(unit, operation, rollback, access))
+  const known = current ?? (await scanFor(unit, operation, rollback, options))
   return { ...known, wwn: prove(known.identity, expected, known.disk), fresh: current === undefined }
 }
 
@@ -43,14 +51,14 @@ async function scanFor(
   unit: UnitAddress,
   operation: Operation,
   rollback: Rollback,
-  access: UnitAccess,
+  { access = hostScan, patience = operation.signal }: BringUpOptions,
 ): Promise<KnownDisk> {
   rollback.add('scan', async (signal) => {
     await remove(unit, signal)
     await access.forget(unit, signal)
   })
   return operation.step('scan', async (signal) => {
-    const found = await scan(unit, signal, access)
+    const found = await scan(unit, anyOf(signal, patience), access)
     if (found) return found
     throw new BrickError('LUN_NOT_MAPPED', `the target shows no unit at ${unit.hctl} to this host`, {
       details: { hctl: unit.hctl },
