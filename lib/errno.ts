@@ -18,7 +18,11 @@ const storageNames: Readonly<Record<number, string>> = {
   129: 'EKEYREJECTED',
 }
 
+/** Node makes the whole map anew whenever it is asked, and files that are not there are asked for all the time. */
+let nodeNames: Map<number, [name: string, message: string]> | undefined
+
 /** The name of an errno, given as Node and the addon give it: below 0. */
 export function errnoName(errno: number): string {
-  return getSystemErrorMap().get(errno)?.[0] ?? storageNames[-errno] ?? `errno ${-errno}`
+  nodeNames ??= getSystemErrorMap()
+  return nodeNames.get(errno)?.[0] ?? storageNames[-errno] ?? `errno ${-errno}`
 }

@@ -87,9 +87,11 @@ export async function connectByAll<Way, Up extends PathUp<Way>>(
 ): Promise<DeviceInfo> {
   using call = new OutlastingCall(`${reach.name}.connectVolume`, options)
   const { operation, stop } = call
+  const asked = absenceOfMultipathd(enforce, operation)
+  asked.catch(() => undefined) // whoever waits for the answer hears of it
   call.hold(await operation.step('lock', (waiting) => lock(reach.key, waiting)))
   const named = await reach.named(operation)
-  const absence = await absenceOfMultipathd(enforce, operation)
+  const absence = await asked
   if (absence) {
     const path = await firstPath(reach, named, operation)
     return await describe(reach, { paths: [path], expected: named.length, refusals: [absence] }, operation)

@@ -46,7 +46,7 @@ run_suites() {
   local status=0
   output=$(mktemp)
   trap 'rm -f "$output"' EXIT
-  $lab/boot.sh node build/lab/run-suites.js "$@" | tee "$output" || status=$?
+  $lab/boot.sh -t 3000 node build/lab/run-suites.js "$@" | tee "$output" || status=$?
   tail -n 1 "$output" | grep --quiet '^lab: .* failed' || echo 'lab: 0 passed, 1 failed'
   exit "$status"
 }

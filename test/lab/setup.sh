@@ -33,6 +33,7 @@ main() {
     clear_earlier_build
     step install_base_system
     step install_packages
+    step unpack_older_open_iscsi
     step install_kernel
     step make_initramfs
     echo "$inputs" >"$lab/ready"
@@ -88,6 +89,18 @@ install_packages() {
   in_root apt-get update
   in_root apt-get install --yes --no-install-recommends "${packages[@]}"
   in_root apt-get clean
+}
+
+# Debian 12's, for the suite that has it take the place of the installed one. It is unpacked into a folder of its own; the
+# libraries that it needs are there already.
+unpack_older_open_iscsi() {
+  local sources=$root/etc/apt/sources.list.d/older.list
+  sed 's/trixie/bookworm/' "$root/etc/apt/sources.list" >"$sources"
+  in_root apt-get update
+  in_root sh -ec 'mkdir -p /opt/open-iscsi && cd /tmp && apt-get download open-iscsi/bookworm libopeniscsiusr/bookworm
+    for package in *.deb; do dpkg --extract "$package" /opt/open-iscsi; rm "$package"; done'
+  rm "$sources"
+  in_root apt-get update
 }
 
 # The kernel is unpacked, not installed: its install scripts would build an initramfs and a boot loader's menu.
