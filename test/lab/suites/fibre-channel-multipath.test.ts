@@ -148,7 +148,7 @@ describe('a port', () => {
   })
 })
 
-it("os-brick's maps are detached by hostbrick, and hostbrick's by os-brick's properties", async () => {
+it("os-brick's maps are detached by hostbrick", async () => {
   const osBrick = OsBrick.start()
   const properties = { target_wwn: [volume.target_wwn.replace('0x', '')], target_lun: 1 }
   const { info } = await osBrick.connect('FIBRE_CHANNEL', properties, { multipath: true })
