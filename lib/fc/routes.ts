@@ -62,13 +62,17 @@ export async function findRoutes(
   })
 }
 
-/** All ways that there are now, as above. */
+/**
+ * All ways that there are now, as above. A port that is down has a way to what it saw before, and to what the properties
+ * have it use.
+ */
 export function routesTo(volume: FibreChannelProperties, fabric: Fabric): Route[] {
   const ports = namedPorts(volume, fabric)
   const down = volume.initiators ? ports.filter((port) => !isUp(port)) : []
   const routes = volume.targets.flatMap((target): Route[] => {
-    const seen = pairs(ports.filter(isUp), fabric).filter(({ remote }) => remote.portName === target.portName)
-    const found = [...seen, ...down.map((own) => ({ own }))].filter(({ own }) => mayUse(volume, own, target.portName))
+    const seen = pairs(ports, fabric).filter(({ remote }) => remote.portName === target.portName)
+    const blind = down.filter((own) => !seen.some((way) => way.own === own))
+    const found = [...seen, ...blind.map((own) => ({ own }))].filter(({ own }) => mayUse(volume, own, target.portName))
     return found.length > 0 ? found.map((way) => ({ target, ...way, guessed: false })) : [{ target, guessed: false }]
   })
   return [...routes.filter(isUsable), ...routes.filter((route) => !isUsable(route))]
