@@ -39,8 +39,7 @@ Napi::Value to_values(Napi::Env env, std::vector<FileRead> files) {
 
 Napi::Value read_many(const Napi::CallbackInfo& info) {
   return start_call(
-      info.Env(), info[0].As<Napi::String>(),
-      [paths = to_texts(info[1])] { return read_files(paths); }, to_values);
+      info.Env(), info[0].As<Napi::String>(), [paths = to_texts(info[1])] { return read_files(paths); }, to_values);
 }
 
 Napi::Value list(const Napi::CallbackInfo& info) {

@@ -58,7 +58,8 @@ TEST_CASE("what cannot be read is an error with its path") {
 
 TEST_CASE("of many files one that cannot be read fails nobody but itself") {
   const TemporaryFolder folder;
-  const auto files = read_files({folder.write("first", "1"), folder / "missing", folder.path(), folder.write("last", "")});
+  const auto files =
+      read_files({folder.write("first", "1"), folder / "missing", folder.path(), folder.write("last", "")});
   REQUIRE(files.size() == 4);
   CHECK(files[0].error == 0);
   CHECK(files[0].content == "1");
