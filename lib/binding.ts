@@ -113,6 +113,8 @@ export interface LaneStatistics {
  */
 export interface Binding {
   readFile(lane: string, path: string): Job<Buffer>
+  /** Each file's content, or the errno, negative, that kept it from being read. */
+  readFiles(lane: string, paths: readonly string[]): Job<(Buffer | number)[]>
   listDirectory(lane: string, path: string): Job<string[]>
   writeAttribute(lane: string, path: string, value: string): Job<void>
   walk(lane: string, root: string, folders: readonly WalkFolder[]): Job<Buffer>
@@ -148,6 +150,8 @@ export interface Binding {
   identifyNvme(lane: string, device: string, cns: number, namespaceId: number, timeout: number): Job<Buffer>
   nvmeLogPage(lane: string, device: string, page: LogPage, timeout: number): Job<Buffer>
   rescanController(lane: string, device: string): Job<void>
+  /** Of all interfaces but the loopback ones, without zones. */
+  ownAddresses(lane: string): Job<string[]>
   resolveHost(host: string): Job<string[]>
   runProgram(program: Program): Job<Ending>
   lockByte(lane: string, path: string, offset: bigint): Job<() => void>

@@ -1,4 +1,4 @@
-import { binding, failedWith, finish } from './binding.ts'
+import { asSystemError, binding, failedWith, finish } from './binding.ts'
 import type { Job } from './binding.ts'
 
 /** The names in a directory; undefined when there is no such directory. */
@@ -14,6 +14,32 @@ export function readFile(
   absent: readonly string[] = ['ENOENT'],
 ): Promise<Buffer | undefined> {
   return unlessAbsent(binding().readFile(lane, path), signal, absent)
+}
+
+/** One of several files: what it holds, or the errno, negative, that kept it from being read. */
+export interface FileRead {
+  readonly path: string
+  readonly content: Buffer | number
+}
+
+/** Several small files, read in one go. None of them is an error yet: see `textOf`. */
+export async function readFiles<Name extends string>(
+  lane: string,
+  paths: Readonly<Record<Name, string>>,
+  signal: AbortSignal,
+): Promise<Readonly<Record<Name, FileRead>>> {
+  const entries = Object.entries<string>(paths)
+  const contents = await finish(binding().readFiles(lane, Object.values(paths)), signal)
+  const files = entries.map(([name, path], index) => [name, { path, content: contents[index] }] as const)
+  return Object.fromEntries(files) as Record<Name, FileRead>
+}
+
+/** What a file holds; undefined when there is none. @throws SystemError when it could not be read */
+export function textOf({ path, content }: FileRead): string | undefined {
+  if (typeof content !== 'number') return content.toString()
+  const failure = asSystemError(Object.assign(new Error(`read ${path}`), { errno: content, syscall: 'read', path }))
+  if (failedWith(failure, 'ENOENT')) return undefined
+  throw failure
 }
 
 async function unlessAbsent<T>(job: Job<T>, signal: AbortSignal, absent: readonly string[]): Promise<T | undefined> {

@@ -1,17 +1,21 @@
 export { FibreChannelConnector } from './connectors/fibre-channel.ts'
 export type { FibreChannelConnectorOptions } from './connectors/fibre-channel.ts'
+export { capabilities } from './capabilities/capabilities.ts'
+export type { Capabilities, Capability } from './capabilities/capabilities.ts'
+export type { Missing } from './capabilities/requirements.ts'
+export { InitiatorConnector } from './connectors/factory.ts'
+export type { FactoryOptions } from './connectors/factory.ts'
+export { HuaweiStorHyperConnector } from './connectors/huawei-stor-hyper.ts'
 export { ISCSIConnector } from './connectors/iscsi.ts'
 export type { ISCSIConnectorOptions } from './connectors/iscsi.ts'
+export { LocalConnector } from './connectors/local.ts'
 export { NVMeOFConnector } from './connectors/nvmeof.ts'
 export type { NVMeOFConnectorOptions } from './connectors/nvmeof.ts'
-export type {
-  ConnectOptions,
-  DisconnectOptions,
-  ExtendOptions,
-  InitiatorConnector,
-} from './connectors/initiator-connector.ts'
+export type { ConnectOptions, DisconnectOptions, ExtendOptions } from './connectors/initiator-connector.ts'
 export { BrickError, errorCodes } from './errors.ts'
 export type { BrickErrorOptions, ErrorCode } from './errors.ts'
+export { getConnectorProperties } from './host/connector-properties.ts'
+export type { ConnectorProperties, ConnectorPropertiesOptions } from './host/connector-properties.ts'
 export { Inventory, inventory } from './inventory/inventory.ts'
 export type { BlockDevice, DeviceMap, ScsiPlace, Transport } from './inventory/block-device.ts'
 export { discoverIscsiTargets } from './iscsi/discovery.ts'

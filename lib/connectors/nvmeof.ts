@@ -87,7 +87,7 @@ export class NVMeOFConnector implements InitiatorConnector {
 
   async disconnectVolume(properties: unknown, deviceInfo?: unknown, options: DisconnectOptions = {}): Promise<void> {
     const volume = parseVolume(properties)
-    const device = readDeviceInfo(deviceInfo)
+    const device = readDeviceInfo(deviceInfo, volume.devicePath)
     const { force = false, ignoreErrors = false } = options
     stopRejoining(volumeKey(volume.target))
     using operation = new Operation('nvmeof.disconnectVolume', options)

@@ -1,14 +1,16 @@
 import { BrickError } from '../errors.ts'
 import { readFile } from '../files.ts'
 
-const path = '/etc/iscsi/initiatorname.iscsi'
+export const initiatorNamePath = '/etc/iscsi/initiatorname.iscsi'
 
 /** This host's iSCSI name. @throws BrickError NOT_SUPPORTED when it has none */
 export async function initiatorName(signal: AbortSignal): Promise<string> {
-  const text = await readFile('files', path, signal)
+  const text = await readFile('files', initiatorNamePath, signal)
   const name = parseInitiatorName(text?.toString() ?? '')
   if (name !== undefined) return name
-  throw new BrickError('NOT_SUPPORTED', `this host has no iSCSI initiator name in ${path}`, { details: { path } })
+  throw new BrickError('NOT_SUPPORTED', `this host has no iSCSI initiator name in ${initiatorNamePath}`, {
+    details: { path: initiatorNamePath },
+  })
 }
 
 /** What open-iscsi's file says; undefined when it names none. */

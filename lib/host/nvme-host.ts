@@ -2,8 +2,8 @@ import { BrickError, invalid } from '../errors.ts'
 import { readFile } from '../files.ts'
 import { nvmeName, uuidText } from '../nvme/names.ts'
 
-const nqnPath = '/etc/nvme/hostnqn'
-const idPath = '/etc/nvme/hostid'
+export const nqnPath = '/etc/nvme/hostnqn'
+export const idPath = '/etc/nvme/hostid'
 
 /** Who this host is to NVMe subsystems. The kernel refuses one name with two ids, and one id with two names. */
 export interface NvmeHost {
@@ -43,9 +43,13 @@ export function idInName(nqn: string): string | undefined {
     ?.toLowerCase()
 }
 
-/** As libnvme reads these files: what comes after their first line does not count. */
 async function firstLine(path: string, signal: AbortSignal): Promise<string | undefined> {
   const text = await readFile('files', path, signal)
-  const line = text?.toString().split('\n')[0]?.trim()
+  return text && firstLineOf(text.toString())
+}
+
+/** As libnvme reads these files: what comes after their first line does not count. */
+export function firstLineOf(text: string): string | undefined {
+  const line = text.split('\n')[0]?.trim()
   return line === '' ? undefined : line
 }

@@ -3,7 +3,7 @@ import { BrickError } from '../errors.ts'
 import type { KnownDisk } from '../scsi/unit.ts'
 import { readUdevEntry } from '../udev/database.ts'
 import { Watch } from '../wait.ts'
-import { askMultipathd } from './daemon.ts'
+import { askMultipathd, isMultipathdRunning } from './daemon.ts'
 import { liveMapAbove } from './map.ts'
 import type { LiveMap } from './map.ts'
 
@@ -14,7 +14,7 @@ const patienceForPaths = 30_000
 
 /** Whether a multipathd is there to make maps. @throws BrickError MULTIPATH_FAILED when not */
 export async function requireMultipathd(signal: AbortSignal): Promise<void> {
-  if ((await askMultipathd('show daemon', signal)) !== undefined) return
+  if (await isMultipathdRunning(signal)) return
   throw new BrickError('MULTIPATH_FAILED', 'multipathd is not running')
 }
 

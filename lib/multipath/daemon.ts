@@ -35,6 +35,10 @@ export async function askMultipathd(command: string, signal: AbortSignal): Promi
   }
 }
 
+export async function isMultipathdRunning(signal: AbortSignal): Promise<boolean> {
+  return (await askMultipathd('show daemon', signal)) !== undefined
+}
+
 async function connect(signal: AbortSignal): Promise<number | undefined> {
   for (const job of [() => binding().connectPath(socketPath), () => binding().connectAbstract(socketName)]) {
     try {

@@ -27,9 +27,9 @@ export interface PathFailure {
 
 /** Which device it was, for telling it from any other that later has its name. */
 export interface IdentityInfo {
-  /** Where the value comes from. */
-  readonly source: 'vpd' | 'nvme'
-  /** The volume's own name, as udev and os-brick spell it; of NVMe as the kernel spells it, 'uuid.…' or 'eui.…'. */
+  /** Where the value comes from; 'node' when nothing is known of the volume but its device node. */
+  readonly source: 'vpd' | 'nvme' | 'node'
+  /** The volume's own name, as udev and os-brick spell it; of NVMe as the kernel spells it, 'uuid.…' or 'eui.…'; or the node. */
   readonly value: string
   /** 'major:minor' */
   readonly devno: string
@@ -39,7 +39,8 @@ export interface IdentityInfo {
 
 /** An attached volume: os-brick's keys with os-brick's meaning, and more. Plain JSON; give it to `disconnectVolume`. */
 export interface DeviceInfo {
-  readonly type: 'block'
+  /** 'local' when somebody else has brought the device to this host. */
+  readonly type: 'block' | 'local'
   /** The device node to use. */
   readonly path: string
   /** The volume's name, as in /dev/disk/by-id/scsi-…; absent when it is no SCSI device. */
@@ -68,19 +69,22 @@ export interface KnownDevice {
   readonly path: string | undefined
 }
 
-/** Reads a device info of whatever origin; undefined and null mean that there is none. */
-export function readDeviceInfo(value: unknown): KnownDevice {
-  if (value === undefined || value === null) return { wwn: undefined, path: undefined }
+/**
+ * Reads a device info of whatever origin; undefined and null mean that there is none.
+ *
+ * @param devicePath the node that the connection properties name: Nova notes it there, and has no device info
+ */
+export function readDeviceInfo(value: unknown, devicePath?: string): KnownDevice {
+  if (value === undefined || value === null) return { wwn: undefined, path: devicePath }
   if (typeof value !== 'object') throw invalid('deviceInfo', 'what connectVolume returned', value)
-  const {
-    identity,
-    scsi_wwn: wwn,
-    path,
-  } = value as {
-    identity?: { value?: unknown } | null
-    scsi_wwn?: unknown
-    path?: unknown
-  }
-  const names = [identity?.value, wwn].filter((name) => typeof name === 'string' && name !== '')
-  return { wwn: names[0] as string | undefined, path: typeof path === 'string' ? path : undefined }
+  const { identity, scsi_wwn, multipath_id, path, device_path } = value as Partial<
+    Record<'identity' | 'scsi_wwn' | 'multipath_id' | 'path' | 'device_path', unknown>
+  >
+  const own = (identity as { value?: unknown } | null | undefined)?.value
+  return { wwn: firstText(own, scsi_wwn, multipath_id), path: firstText(path, device_path, devicePath) }
+}
+
+/** Python's None and the empty string are none. */
+function firstText(...values: readonly unknown[]): string | undefined {
+  return values.find((value): value is string => typeof value === 'string' && value !== '')
 }

@@ -5,6 +5,7 @@
 
 #include "core/call.h"
 #include "core/convert.h"
+#include "network/addresses.h"
 #include "network/local_socket.h"
 #include "network/resolve.h"
 
@@ -15,6 +16,10 @@ namespace {
 Napi::Value resolve(const Napi::CallbackInfo& info) {
   const auto host = info[0].As<Napi::String>().Utf8Value();
   return start_call(info.Env(), "host:" + host, [host] { return resolve_host(host); }, to_array);
+}
+
+Napi::Value addresses(const Napi::CallbackInfo& info) {
+  return start_call(info.Env(), info[0].As<Napi::String>(), own_addresses, to_array);
 }
 
 // Resolves to the descriptor's number, which is then the caller's to close.
@@ -52,6 +57,7 @@ void export_network(Napi::Env env, Napi::Object exports) {
   exports.Set("askAbstract", Napi::Function::New(env, ask, "askAbstract"));
   exports.Set("connectAbstract", Napi::Function::New(env, connect<connect_abstract>, "connectAbstract"));
   exports.Set("connectPath", Napi::Function::New(env, connect<connect_path>, "connectPath"));
+  exports.Set("ownAddresses", Napi::Function::New(env, addresses, "ownAddresses"));
   exports.Set("resolveHost", Napi::Function::New(env, resolve, "resolveHost"));
 }
 

@@ -3,23 +3,15 @@
 #include <memory>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "core/call.h"
+#include "core/convert.h"
 #include "process/file_lock.h"
 #include "process/spawn.h"
 
 namespace hostbrick {
 
 namespace {
-
-std::vector<std::string> to_texts(const Napi::Value& value) {
-  const auto list = value.As<Napi::Array>();
-  std::vector<std::string> texts;
-  texts.reserve(list.Length());
-  for (std::uint32_t i = 0; i < list.Length(); ++i) texts.push_back(list.Get(i).As<Napi::String>());
-  return texts;
-}
 
 Napi::Value to_object(Napi::Env env, const Ending& ending) {
   auto object = Napi::Object::New(env);

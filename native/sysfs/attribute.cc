@@ -15,7 +15,8 @@ namespace {
 
 // One page is what the kernel gives for any text attribute; only binary ones such as VPD pages need a second read.
 constexpr std::size_t chunk = 4096;
-constexpr std::size_t limit = std::size_t{1} << 20;
+// The longest state file is /proc/self/mountinfo, which has some MiB on a host of many containers.
+constexpr std::size_t limit = std::size_t{16} << 20;
 
 enum class End { at_short_read, at_empty_read };
 
@@ -47,6 +48,13 @@ std::string read_file(const std::string& path) {
   if (const auto error = read_at(AT_FDCWD, path.c_str(), value, End::at_empty_read))
     throw SystemError(error, "read", path);
   return value;
+}
+
+std::vector<FileRead> read_files(const std::vector<std::string>& paths) {
+  std::vector<FileRead> files(paths.size());
+  for (std::size_t i = 0; i < paths.size(); ++i)
+    files[i].error = read_at(AT_FDCWD, paths[i].c_str(), files[i].content, End::at_empty_read);
+  return files;
 }
 
 std::vector<std::string> list_directory(const std::string& path) {

@@ -6,8 +6,17 @@
 
 namespace hostbrick {
 
-/** Everything that the file at `path` holds, for small state files: at most 1 MiB, else EFBIG. */
+/** Everything that the file at `path` holds, for state files: at most 16 MiB, else EFBIG. */
 std::string read_file(const std::string& path);
+
+/** A file's content, or why it could not be read. */
+struct FileRead {
+  int error;  ///< errno, or 0
+  std::string content;
+};
+
+/** The same for many files in one go: one that cannot be read fails nobody but itself. */
+std::vector<FileRead> read_files(const std::vector<std::string>& paths);
 
 /** The names in a directory, without "." and "..". */
 std::vector<std::string> list_directory(const std::string& path);

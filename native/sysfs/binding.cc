@@ -27,6 +27,21 @@ Napi::Value read(const Napi::CallbackInfo& info) {
       [path = info[1].As<Napi::String>().Utf8Value()] { return read_file(path); }, to_buffer);
 }
 
+// A file that cannot be read is its errno, negative as in the bulk walk.
+Napi::Value to_values(Napi::Env env, std::vector<FileRead> files) {
+  auto values = Napi::Array::New(env, files.size());
+  for (std::uint32_t i = 0; i < values.Length(); ++i) {
+    auto& [error, content] = files[i];
+    values.Set(i, error == 0 ? to_buffer(env, std::move(content)) : Napi::Number::New(env, -error));
+  }
+  return values;
+}
+
+Napi::Value read_many(const Napi::CallbackInfo& info) {
+  return start_call(
+      info.Env(), info[0].As<Napi::String>(), [paths = to_texts(info[1])] { return read_files(paths); }, to_values);
+}
+
 Napi::Value list(const Napi::CallbackInfo& info) {
   return start_call(
       info.Env(), info[0].As<Napi::String>(),
@@ -70,6 +85,7 @@ Napi::Value walk_folders(const Napi::CallbackInfo& info) {
 
 void export_sysfs(Napi::Env env, Napi::Object exports) {
   exports.Set("readFile", Napi::Function::New(env, read, "readFile"));
+  exports.Set("readFiles", Napi::Function::New(env, read_many, "readFiles"));
   exports.Set("listDirectory", Napi::Function::New(env, list, "listDirectory"));
   exports.Set("writeAttribute", Napi::Function::New(env, write_value, "writeAttribute"));
   exports.Set("walk", Napi::Function::New(env, walk_folders, "walk"));

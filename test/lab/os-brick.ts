@@ -9,13 +9,10 @@ const PROGRAM = fileURLToPath(new URL('../../test/lab/osbrick.py', import.meta.u
 type Properties = Record<string, unknown>
 type Info = Record<string, unknown>
 
-interface Request {
-  op: 'connect' | 'disconnect'
-  protocol: string
-  properties: Properties
-  multipath: boolean
-  info?: Info
-}
+type Request =
+  | { op: 'connect'; protocol: string; properties: Properties; multipath: boolean }
+  | { op: 'disconnect'; protocol: string; properties: Properties; multipath: boolean; info: Info | null }
+  | { op: 'describe'; ip: string; multipath: boolean }
 
 interface Answer {
   seconds: number
@@ -55,14 +52,21 @@ export class OsBrick {
     return { milliseconds: seconds * 1000, info }
   }
 
+  /** With a device info, as Cinder has it; or with none, as Nova does, which has the path among the properties. */
   async disconnect(
     protocol: string,
     properties: Properties,
-    info: Info,
+    info: Info | null,
     { multipath = false } = {},
   ): Promise<{ milliseconds: number }> {
     const { seconds } = await this.#ask({ op: 'disconnect', protocol, properties, multipath, info })
     return { milliseconds: seconds * 1000 }
+  }
+
+  /** Its get_connector_properties. */
+  async describe(ip: string, { multipath = false } = {}): Promise<{ milliseconds: number; info: Info }> {
+    const { seconds, info } = await this.#ask({ op: 'describe', ip, multipath })
+    return { milliseconds: seconds * 1000, info }
   }
 
   async stop(): Promise<void> {

@@ -2,6 +2,7 @@
 
 {"op": "connect", "protocol": ..., "properties": ..., "multipath": ...}                  -> {"seconds": ..., "info": ...}
 {"op": "disconnect", "protocol": ..., "properties": ..., "multipath": ..., "info": ...}  -> {"seconds": ...}
+{"op": "describe", "ip": ..., "multipath": ...}                                          -> {"seconds": ..., "info": ...}
 Whatever goes wrong                                                                      -> {"error": ...}
 
 A baseline should be at its best: the modules are loaded once, before the first request, and privileged calls
@@ -32,6 +33,11 @@ def set_up():
 def answer(request):
     from os_brick.initiator import connector  # only after os_brick.setup()
 
+    if request["op"] == "describe":
+        start = time.monotonic()
+        info = connector.get_connector_properties("", request["ip"], request["multipath"], False)
+        return {"seconds": time.monotonic() - start, "info": info}
+
     properties = request["properties"]
     volume = connector.InitiatorConnector.factory(
         request["protocol"], "", use_multipath=request["multipath"], device_scan_attempts=5
@@ -41,8 +47,7 @@ def answer(request):
         info = volume.connect_volume(properties)
         return {"seconds": time.monotonic() - start, "info": info}
 
-    info = request["info"]
-    volume.disconnect_volume(dict(properties, device_path=info["path"]), info)
+    volume.disconnect_volume(properties, request["info"])
     return {"seconds": time.monotonic() - start}
 
 

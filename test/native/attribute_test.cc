@@ -35,11 +35,11 @@ TEST_CASE("a file is read to its end, also when each read gives less than it mig
   CHECK(hostbrick::read_file("/proc/self/maps").find("[stack]") != std::string::npos);
 }
 
-TEST_CASE("a file of more than 1 MiB is refused") {
+TEST_CASE("a file of more than 16 MiB is refused") {
   const TemporaryFolder folder;
-  CHECK(read_file(folder.write("file", std::string(mebibyte - 1, 'x'))).size() == mebibyte - 1);
+  CHECK(read_file(folder.write("file", std::string(16 * mebibyte - 1, 'x'))).size() == 16 * mebibyte - 1);
 
-  const auto failure = failure_of([&] { read_file(folder.write("file", std::string(mebibyte + 1, 'x'))); });
+  const auto failure = failure_of([&] { read_file(folder.write("file", std::string(16 * mebibyte + 1, 'x'))); });
   CHECK(failure.error() == EFBIG);
   CHECK(failure.path() == folder / "file");
 }
@@ -54,6 +54,19 @@ TEST_CASE("what cannot be read is an error with its path") {
 
   failure = failure_of([&] { read_file(folder.path()); });
   CHECK(failure.error() == EISDIR);
+}
+
+TEST_CASE("of many files one that cannot be read fails nobody but itself") {
+  const TemporaryFolder folder;
+  const auto files =
+      read_files({folder.write("first", "1"), folder / "missing", folder.path(), folder.write("last", "")});
+  REQUIRE(files.size() == 4);
+  CHECK(files[0].error == 0);
+  CHECK(files[0].content == "1");
+  CHECK(files[1].error == ENOENT);
+  CHECK(files[2].error == EISDIR);
+  CHECK(files[3].error == 0);
+  CHECK(files[3].content.empty());
 }
 
 TEST_CASE("reads below an open directory into a value of before") {

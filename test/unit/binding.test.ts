@@ -73,10 +73,23 @@ describe('files', () => {
     assert.deepEqual(await native.readFile('files', '/proc/version').result, readFileSync('/proc/version'))
   })
 
-  it('of more than a mebibyte are refused', async () => {
+  it('of more than 16 mebibytes are refused', async () => {
     const path = fresh()
-    writeFileSync(path, Buffer.alloc(2 << 20))
+    writeFileSync(path, Buffer.alloc(17 << 20))
     await assert.rejects(finish(native.readFile('files', path), never), { code: 'EFBIG', path })
+  })
+
+  it('are read many at once, and one that cannot be read is its errno', async () => {
+    const path = fresh()
+    writeFileSync(path, 'text')
+    const read = await native.readFiles('files', [path, `${path}-missing`, '/', path]).result
+    assert.deepEqual(read, [
+      Buffer.from('text'),
+      -osConstants.errno.ENOENT,
+      -osConstants.errno.EISDIR,
+      Buffer.from('text'),
+    ])
+    assert.deepEqual(await native.readFiles('files', []).result, [])
   })
 
   it('are made with their content and mode, once', async () => {

@@ -35,6 +35,7 @@ const cases: [string, unknown, string | undefined][] = [
   ["os-brick's with multipath", { type: 'block', path: '/dev/dm-0', scsi_wwn: wwn, multipath_id: wwn }, wwn],
   ["os-brick's of a device without a name", { type: 'block', path: '/dev/sda', scsi_wwn: '' }, undefined],
   ["Nova's connection data", nova, undefined],
+  ["Nova's over Fibre Channel", { ...nova, multipath_id: wwn }, wwn],
   ['the identity before anything else', { scsi_wwn: 'x', identity: { value: wwn } }, wwn],
   ['an identity of null', { scsi_wwn: wwn, identity: null }, wwn],
   ['an identity without a value', { scsi_wwn: wwn, identity: { value: null } }, wwn],
@@ -52,6 +53,20 @@ describe('readDeviceInfo', () => {
       const before = structuredClone(given)
       assert.equal(readDeviceInfo(given).wwn, expected)
       assert.deepEqual(given, before)
+    })
+  }
+
+  const paths: [string, unknown, string | undefined, string | undefined][] = [
+    ['that it has', { path: '/dev/sda', device_path: '/dev/sdb' }, '/dev/sdc', '/dev/sda'],
+    ['that Nova noted in it', nova, '/dev/sdc', '/dev/sda'],
+    ['that the properties have', {}, '/dev/sdc', '/dev/sdc'],
+    ['that the properties have, without a device info', null, '/dev/sdc', '/dev/sdc'],
+    ['in place of an empty one', { path: '', device_path: null }, '/dev/sdc', '/dev/sdc'],
+    ['that nobody has', undefined, undefined, undefined],
+  ]
+  for (const [name, given, devicePath, expected] of paths) {
+    it(`takes the path ${name}`, () => {
+      assert.equal(readDeviceInfo(given, devicePath).path, expected)
     })
   }
 

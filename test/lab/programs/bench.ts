@@ -9,7 +9,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { arch, cpus, release } from 'node:os'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { FibreChannelConnector, inventory, ISCSIConnector, NVMeOFConnector } from 'hostbrick'
+import { FibreChannelConnector, getConnectorProperties, inventory, ISCSIConnector, NVMeOFConnector } from 'hostbrick'
 import type { DeviceInfo, InitiatorConnector, StepMessage } from 'hostbrick'
 import { loadModules } from '../command.ts'
 import { startIscsid, startMultipathd } from '../daemons.ts'
@@ -69,6 +69,7 @@ await compareWithOsBrick({
 })
 
 await compareOverNvme()
+await compareProperties()
 
 await osBrick.stop()
 await multipathd.stop()
@@ -186,6 +187,25 @@ async function compareOverFibreChannel(): Promise<void> {
     goals: { connect: 15, disconnect: 4 },
   })
   fabric.remove()
+}
+
+async function compareProperties(): Promise<void> {
+  const ip = '192.0.2.7'
+  const ours: number[] = []
+  const theirs: number[] = []
+  for (let round = 0; round <= rounds; round++) {
+    const start = performance.now()
+    await getConnectorProperties({ ip })
+    const milliseconds = performance.now() - start
+    const theirTime = await osBrick.describe(ip)
+    if (round === 0) continue
+    ours.push(milliseconds)
+    theirs.push(theirTime.milliseconds)
+  }
+  const ratio = median(theirs) / median(ours)
+  const row = ['get_connector_properties', median(ours).toFixed(2), median(theirs).toFixed(0), `${ratio.toFixed(0)}x`]
+  console.log(`\n${table([['what a backend has to know (ms)', 'hostbrick', 'os-brick', 'ratio'], row])}`)
+  expect('connector properties at least 50x faster than os-brick', ratio >= 50)
 }
 
 /** From the moment that the kernel announces the disk to that when the caller has it, in an agent that has nothing else to do. */
