@@ -10,6 +10,8 @@ export type {
 } from './connectors/initiator-connector.ts'
 export { BrickError, errorCodes } from './errors.ts'
 export type { BrickErrorOptions, ErrorCode } from './errors.ts'
+export { ensureHostIdentity } from './host/host-identity.ts'
+export type { NvmeHost } from './host/nvme-host.ts'
 export { Inventory, inventory } from './inventory/inventory.ts'
 export type { BlockDevice, DeviceMap, ScsiPlace, Transport } from './inventory/block-device.ts'
 export { discoverIscsiTargets } from './iscsi/discovery.ts'

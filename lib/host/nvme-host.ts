@@ -2,8 +2,8 @@ import { BrickError, invalid } from '../errors.ts'
 import { readFile } from '../files.ts'
 import { nvmeName, uuidText } from '../nvme/names.ts'
 
-const nqnPath = '/etc/nvme/hostnqn'
-const idPath = '/etc/nvme/hostid'
+export const nqnPath = '/etc/nvme/hostnqn'
+export const idPath = '/etc/nvme/hostid'
 
 /** Who this host is to NVMe subsystems. The kernel refuses one name with two ids, and one id with two names. */
 export interface NvmeHost {
@@ -28,7 +28,9 @@ export async function nvmeHost(
   const ownNqn = await firstLine(nqnPath, signal)
   const nqn = givenNqn ?? (ownNqn === undefined ? undefined : nvmeName(ownNqn, nqnPath))
   if (nqn === undefined) {
-    throw new BrickError('NOT_SUPPORTED', `this host has no NVMe name in ${nqnPath}`, { details: { path: nqnPath } })
+    throw new BrickError('NOT_SUPPORTED', `this host has no NVMe name in ${nqnPath}: ensureHostIdentity() makes one`, {
+      details: { path: nqnPath },
+    })
   }
   const ownId = nqn === ownNqn ? await firstLine(idPath, signal) : undefined
   const id = givenId ?? (ownId === undefined ? undefined : uuidText(ownId, idPath)) ?? idInName(nqn)
@@ -44,7 +46,7 @@ export function idInName(nqn: string): string | undefined {
 }
 
 /** As libnvme reads these files: what comes after their first line does not count. */
-async function firstLine(path: string, signal: AbortSignal): Promise<string | undefined> {
+export async function firstLine(path: string, signal: AbortSignal): Promise<string | undefined> {
   const text = await readFile('files', path, signal)
   const line = text?.toString().split('\n')[0]?.trim()
   return line === '' ? undefined : line
