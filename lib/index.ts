@@ -8,6 +8,10 @@ export type {
   ExtendOptions,
   InitiatorConnector,
 } from './connectors/initiator-connector.ts'
+export { deviceContent } from './block/content.ts'
+export type { DeviceContent } from './block/content.ts'
+export { closeLuks, formatLuks, openLuks, resizeLuks } from './encryption/luks.ts'
+export type { FormatLuksOptions, LuksOptions } from './encryption/luks.ts'
 export { BrickError, errorCodes } from './errors.ts'
 export type { BrickErrorOptions, ErrorCode } from './errors.ts'
 export { ensureHostIdentity } from './host/host-identity.ts'

@@ -1,5 +1,6 @@
 import { anyOf } from '../abort.ts'
 import { isReadable } from '../block/disk.ts'
+import { handedOut } from '../encryption/linked-volume.ts'
 import type { BrickError } from '../errors.ts'
 import { listDirectory } from '../files.ts'
 import { findPlaced, findVolume, placesOf } from '../iscsi/attached.ts'
@@ -13,6 +14,7 @@ import { lock } from '../lock.ts'
 import { requireMultipathd } from '../multipath/assembly.ts'
 import { attachMultipath, parseReady } from '../volume/attach.ts'
 import type { Ready } from '../volume/attach.ts'
+import type { VolumeCalls } from '../volume/calls.ts'
 import type { LiveMap } from '../multipath/map.ts'
 import { allFailed, inTurn } from '../volume/ways.ts'
 import type { FailedWay } from '../volume/ways.ts'
@@ -57,7 +59,32 @@ export class ISCSIConnector implements InitiatorConnector {
   }
 
   async connectVolume(properties: unknown, options: ConnectOptions = {}): Promise<DeviceInfo> {
+    return await this.#calls(properties).connect(options)
+  }
+
+  async disconnectVolume(properties: unknown, deviceInfo?: unknown, options: DisconnectOptions = {}): Promise<void> {
+    await this.#calls(properties).disconnect(deviceInfo, options)
+  }
+
+  async extendVolume(properties: unknown, options: ExtendOptions = {}): Promise<number> {
+    return await this.#calls(properties).extend(options)
+  }
+
+  async getVolumePaths(properties: unknown, options: CallOptions = {}): Promise<string[]> {
+    return await this.#calls(properties).paths(options)
+  }
+
+  #calls(properties: unknown): VolumeCalls {
     const volume = parseIscsiProperties(properties)
+    return handedOut(volume, {
+      connect: (options) => this.#connect(volume, options),
+      disconnect: (deviceInfo, options) => this.#disconnect(volume, deviceInfo, options),
+      extend: (options) => this.#extend(volume, options),
+      paths: (options) => this.#paths(volume, options),
+    })
+  }
+
+  async #connect(volume: IscsiProperties, options: ConnectOptions): Promise<DeviceInfo> {
     const ready = parseReady(options.ready)
     stopRejoining(volumeKey(volume))
     const enforce = this.#enforceMultipath || volume.enforceMultipath === true
@@ -66,8 +93,7 @@ export class ISCSIConnector implements InitiatorConnector {
       : overOne(volume, this.#transport, options)
   }
 
-  async disconnectVolume(properties: unknown, deviceInfo?: unknown, options: DisconnectOptions = {}): Promise<void> {
-    const volume = parseIscsiProperties(properties)
+  async #disconnect(volume: IscsiProperties, deviceInfo: unknown, options: DisconnectOptions): Promise<void> {
     const expected = readDeviceInfo(deviceInfo).wwn ?? volume.wwn
     const { force = false, ignoreErrors = false } = options
     using operation = new Operation('iscsi.disconnectVolume', options)
@@ -85,8 +111,7 @@ export class ISCSIConnector implements InitiatorConnector {
     if (failures.length > 0 && !ignoreErrors) throw allFailed(failures)
   }
 
-  async extendVolume(properties: unknown, options: ExtendOptions = {}): Promise<number> {
-    const volume = parseIscsiProperties(properties)
+  async #extend(volume: IscsiProperties, options: ExtendOptions): Promise<number> {
     const { expectedBytes } = options
     using operation = new Operation('iscsi.extendVolume', options)
     using _volume = await operation.step('lock', (signal) => lock(volumeKey(volume), signal))
@@ -95,8 +120,7 @@ export class ISCSIConnector implements InitiatorConnector {
     return await growVolume(found, expectedBytes, operation)
   }
 
-  async getVolumePaths(properties: unknown, options: CallOptions = {}): Promise<string[]> {
-    const volume = parseIscsiProperties(properties)
+  async #paths(volume: IscsiProperties, options: CallOptions): Promise<string[]> {
     using operation = new Operation('iscsi.getVolumePaths', options)
     const targets = await namedTargets(volume, this.#transport, operation)
     const paths = await operation.step('find', (signal) => findPlaced(targets, signal))

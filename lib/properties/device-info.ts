@@ -1,3 +1,4 @@
+import { originalPath } from '../encryption/link-name.ts'
 import { invalid } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 
@@ -26,8 +27,8 @@ export interface PathFailure {
 /** Which device it was, for telling it from any other that later has its name. */
 export interface IdentityInfo {
   /** Where the value comes from. */
-  readonly source: 'vpd' | 'nvme'
-  /** The volume's own name, as udev and os-brick spell it; of NVMe as the kernel spells it, 'uuid.…' or 'eui.…'. */
+  readonly source: 'vpd' | 'nvme' | 'md'
+  /** The volume's own name, as udev and os-brick spell it; of NVMe as the kernel spells it, 'uuid.…' or 'eui.…'; of a mirror the array's UUID. */
   readonly value: string
   /** 'major:minor' */
   readonly devno: string
@@ -62,7 +63,7 @@ export interface DeviceInfo {
 export interface KnownDevice {
   /** The volume's name, to prove the device by. */
   readonly wwn: string | undefined
-  /** The device node that it had. */
+  /** The device node that it had, also where the caller has the link to it that an encrypted volume has. */
   readonly path: string | undefined
 }
 
@@ -80,5 +81,5 @@ export function readDeviceInfo(value: unknown): KnownDevice {
     path?: unknown
   }
   const names = [identity?.value, wwn].filter((name) => typeof name === 'string' && name !== '')
-  return { wwn: names[0] as string | undefined, path: typeof path === 'string' ? path : undefined }
+  return { wwn: names[0] as string | undefined, path: typeof path === 'string' ? originalPath(path) : undefined }
 }
