@@ -37,6 +37,7 @@ export type FileOperation = { readonly unless?: readonly number[] } & (
   | { readonly verb: 'makeDirectory'; readonly path: string; readonly mode: number }
   | { readonly verb: 'createFile'; readonly path: string; readonly content: string; readonly mode: number }
   | { readonly verb: 'rename' | 'link'; readonly from: string; readonly to: string }
+  | { readonly verb: 'symbolicLink'; readonly target: string; readonly path: string }
   | { readonly verb: 'unlink' | 'removeDirectory'; readonly path: string }
 )
 
@@ -119,10 +120,14 @@ export interface Binding {
   writeAttribute(lane: string, path: string, value: string): Job<void>
   walk(lane: string, root: string, folders: readonly WalkFolder[]): Job<Buffer>
   changeFiles(lane: string, operations: readonly FileOperation[]): Job<void>
+  /** The path without links; ENOENT when it leads to nothing. */
+  resolvePath(lane: string, path: string): Job<string>
   deviceFacts(lane: string, path: string): Job<DeviceFacts>
   flushDevice(lane: string, path: string): Job<void>
   heldExclusively(lane: string, path: string): Job<boolean>
   readFirstBlock(lane: string, path: string): Job<void>
+  /** Past the page cache; `offset` and `length` are multiples of the logical block. Less only at the device's end. */
+  readDevice(lane: string, path: string, offset: number, length: number): Job<Buffer>
   inquirePage(lane: string, device: string, page: number, timeout: number): Job<Buffer>
   inquire(lane: string, device: string, timeout: number): Job<Buffer>
   reportLuns(lane: string, device: string, timeout: number): Job<Buffer>

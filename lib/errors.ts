@@ -15,7 +15,7 @@ export const errorCodes = {
   PORTAL_UNREACHABLE: { retryable: true },
   /** The portal answers, but has no such target for this initiator; retryable when it says that this may change. */
   TARGET_NOT_FOUND: { retryable: false },
-  /** The target refused the credentials, or they do not match what it asks for. */
+  /** The target refused the credentials, or they do not match what it asks for; a key opens no slot of a LUKS volume. */
   AUTH_FAILED: { retryable: false },
   /** The target or the initiator daemon refused or dropped the login for another reason, or does not keep to the protocol. */
   LOGIN_FAILED: { retryable: true },

@@ -42,6 +42,11 @@ export function textOf({ path, content }: FileRead): string | undefined {
   throw failure
 }
 
+/** Where a path leads, through all links; undefined when it leads to nothing. */
+export function resolvePath(path: string, signal: AbortSignal): Promise<string | undefined> {
+  return unlessAbsent(binding().resolvePath('files', path), signal, ['ENOENT'])
+}
+
 async function unlessAbsent<T>(job: Job<T>, signal: AbortSignal, absent: readonly string[]): Promise<T | undefined> {
   try {
     return await finish(job, signal)

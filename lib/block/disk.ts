@@ -45,6 +45,11 @@ export async function flush(path: string, signal: AbortSignal): Promise<void> {
   }
 }
 
+/** What is on the device, past the page cache; less only at its end. `offset` and `length` are multiples of 4096. */
+export function readDevice(path: string, offset: number, length: number, signal: AbortSignal): Promise<Buffer> {
+  return finish(binding().readDevice(deviceLane(path), path, offset, length), signal)
+}
+
 /** Whether the device answers a read that no cache can serve. */
 export async function isReadable(path: string, signal: AbortSignal): Promise<boolean> {
   try {

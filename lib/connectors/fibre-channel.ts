@@ -1,4 +1,5 @@
 import { isReadable } from '../block/disk.ts'
+import { handedOut } from '../encryption/linked-volume.ts'
 import { architectureOf } from '../fc/architecture.ts'
 import type { Architecture } from '../fc/architecture.ts'
 import { findPlaced, findVolume, leave } from '../fc/attached.ts'
@@ -16,6 +17,7 @@ import { parseFibreChannelProperties } from '../properties/fibre-channel.ts'
 import type { FibreChannelProperties } from '../properties/fibre-channel.ts'
 import { byPath, byPathName, listByPath } from '../udev/by-path.ts'
 import { parseReady } from '../volume/attach.ts'
+import type { VolumeCalls } from '../volume/calls.ts'
 import { connectByAll, connectByOne } from '../volume/connect.ts'
 import type { Reach } from '../volume/connect.ts'
 import { growVolume } from '../volume/growth.ts'
@@ -48,7 +50,32 @@ export class FibreChannelConnector implements InitiatorConnector {
   }
 
   async connectVolume(properties: unknown, options: ConnectOptions = {}): Promise<DeviceInfo> {
-    const volume = this.#parse(properties)
+    return await this.#calls(properties).connect(options)
+  }
+
+  async disconnectVolume(properties: unknown, deviceInfo?: unknown, options: DisconnectOptions = {}): Promise<void> {
+    await this.#calls(properties).disconnect(deviceInfo, options)
+  }
+
+  async extendVolume(properties: unknown, options: ExtendOptions = {}): Promise<number> {
+    return await this.#calls(properties).extend(options)
+  }
+
+  async getVolumePaths(properties: unknown, options: CallOptions = {}): Promise<string[]> {
+    return await this.#calls(properties).paths(options)
+  }
+
+  #calls(properties: unknown): VolumeCalls {
+    const volume = parseFibreChannelProperties(properties, (lun, mode) => this.#architecture.kernelLun(lun, mode))
+    return handedOut(volume, {
+      connect: (options) => this.#connect(volume, options),
+      disconnect: (deviceInfo, options) => this.#disconnect(volume, deviceInfo, options),
+      extend: (options) => this.#extend(volume, options),
+      paths: (options) => this.#paths(volume, options),
+    })
+  }
+
+  async #connect(volume: FibreChannelProperties, options: ConnectOptions): Promise<DeviceInfo> {
     const ready = parseReady(options.ready)
     stopRejoining(volumeKey(volume))
     const enforce = this.#enforceMultipath || volume.enforceMultipath === true
@@ -57,8 +84,7 @@ export class FibreChannelConnector implements InitiatorConnector {
       : connectByOne(reach(volume, this.#architecture), options)
   }
 
-  async disconnectVolume(properties: unknown, deviceInfo?: unknown, options: DisconnectOptions = {}): Promise<void> {
-    const volume = this.#parse(properties)
+  async #disconnect(volume: FibreChannelProperties, deviceInfo: unknown, options: DisconnectOptions): Promise<void> {
     const expected = readDeviceInfo(deviceInfo).wwn ?? volume.wwn
     const { force = false, ignoreErrors = false } = options
     using operation = new Operation('fc.disconnectVolume', options)
@@ -70,8 +96,7 @@ export class FibreChannelConnector implements InitiatorConnector {
     if (failures.length > 0 && !ignoreErrors) throw allFailed(failures)
   }
 
-  async extendVolume(properties: unknown, options: ExtendOptions = {}): Promise<number> {
-    const volume = this.#parse(properties)
+  async #extend(volume: FibreChannelProperties, options: ExtendOptions): Promise<number> {
     const { expectedBytes } = options
     using operation = new Operation('fc.extendVolume', options)
     using _volume = await operation.step('lock', (signal) => lock(volumeKey(volume), signal))
@@ -79,8 +104,7 @@ export class FibreChannelConnector implements InitiatorConnector {
     return await growVolume(found, expectedBytes, operation)
   }
 
-  async getVolumePaths(properties: unknown, options: CallOptions = {}): Promise<string[]> {
-    const volume = this.#parse(properties)
+  async #paths(volume: FibreChannelProperties, options: CallOptions): Promise<string[]> {
     using operation = new Operation('fc.getVolumePaths', options)
     const paths = await operation.step('find', (signal) => findPlaced(volume.targets, signal))
     return paths.map(({ disk }) => disk.path)
@@ -100,10 +124,6 @@ export class FibreChannelConnector implements InitiatorConnector {
   async checkValidDevice(path: string, options: CallOptions = {}): Promise<boolean> {
     using operation = new Operation('fc.checkValidDevice', options)
     return await operation.step('read', (signal) => isReadable(path, signal))
-  }
-
-  #parse(properties: unknown): FibreChannelProperties {
-    return parseFibreChannelProperties(properties, (lun, mode) => this.#architecture.kernelLun(lun, mode))
   }
 }
 

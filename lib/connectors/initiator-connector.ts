@@ -1,26 +1,8 @@
-import type { Ready } from '../volume/attach.ts'
 import type { CallOptions } from '../operation.ts'
 import type { DeviceInfo } from '../properties/device-info.ts'
+import type { ConnectOptions, DisconnectOptions, ExtendOptions } from '../volume/calls.ts'
 
-export interface ConnectOptions extends CallOptions {
-  /**
-   * With multipath: 'first' returns as soon as the device can be used, while other paths are still on their way (the
-   * default); 'all' when every portal has been tried and the map has every path that is up.
-   */
-  ready?: Ready | undefined
-}
-
-export interface DisconnectOptions extends CallOptions {
-  /** Go on when the device is in use or cannot be flushed, and say so at the end. What was not written is lost. */
-  force?: boolean | undefined
-  /** With `force`: do not say so at the end. */
-  ignoreErrors?: boolean | undefined
-}
-
-export interface ExtendOptions extends CallOptions {
-  /** What the volume should have grown to; a smaller device is an error. */
-  expectedBytes?: number | undefined
-}
+export type { ConnectOptions, DisconnectOptions, ExtendOptions }
 
 /**
  * What each transport's connector does. Connection properties are what a storage backend hands out, in the JSON that

@@ -1,4 +1,5 @@
 import { isReadable } from '../block/disk.ts'
+import { handedOut } from '../encryption/linked-volume.ts'
 import { findPlaced, findVolume, placesOf } from '../iscsi/attached.ts'
 import { interfaceName } from '../iscsi/interface.ts'
 import { bringPath, targetKey, volumeKey } from '../iscsi/path.ts'
@@ -9,6 +10,7 @@ import { discoverTargets, namedTargets } from '../iscsi/targets.ts'
 import { lock } from '../lock.ts'
 import { byPath, listByPath } from '../udev/by-path.ts'
 import { parseReady } from '../volume/attach.ts'
+import type { VolumeCalls } from '../volume/calls.ts'
 import { connectByAll, connectByOne } from '../volume/connect.ts'
 import type { Reach } from '../volume/connect.ts'
 import { allFailed } from '../volume/ways.ts'
@@ -50,7 +52,32 @@ export class ISCSIConnector implements InitiatorConnector {
   }
 
   async connectVolume(properties: unknown, options: ConnectOptions = {}): Promise<DeviceInfo> {
+    return await this.#calls(properties).connect(options)
+  }
+
+  async disconnectVolume(properties: unknown, deviceInfo?: unknown, options: DisconnectOptions = {}): Promise<void> {
+    await this.#calls(properties).disconnect(deviceInfo, options)
+  }
+
+  async extendVolume(properties: unknown, options: ExtendOptions = {}): Promise<number> {
+    return await this.#calls(properties).extend(options)
+  }
+
+  async getVolumePaths(properties: unknown, options: CallOptions = {}): Promise<string[]> {
+    return await this.#calls(properties).paths(options)
+  }
+
+  #calls(properties: unknown): VolumeCalls {
     const volume = parseIscsiProperties(properties)
+    return handedOut(volume, {
+      connect: (options) => this.#connect(volume, options),
+      disconnect: (deviceInfo, options) => this.#disconnect(volume, deviceInfo, options),
+      extend: (options) => this.#extend(volume, options),
+      paths: (options) => this.#paths(volume, options),
+    })
+  }
+
+  async #connect(volume: IscsiProperties, options: ConnectOptions): Promise<DeviceInfo> {
     const ready = parseReady(options.ready)
     stopRejoining(volumeKey(volume))
     const enforce = this.#enforceMultipath || volume.enforceMultipath === true
@@ -59,8 +86,7 @@ export class ISCSIConnector implements InitiatorConnector {
       : connectByOne(reach(volume, this.#transport), options)
   }
 
-  async disconnectVolume(properties: unknown, deviceInfo?: unknown, options: DisconnectOptions = {}): Promise<void> {
-    const volume = parseIscsiProperties(properties)
+  async #disconnect(volume: IscsiProperties, deviceInfo: unknown, options: DisconnectOptions): Promise<void> {
     const expected = readDeviceInfo(deviceInfo).wwn ?? volume.wwn
     const { force = false, ignoreErrors = false } = options
     using operation = new Operation('iscsi.disconnectVolume', options)
@@ -78,8 +104,7 @@ export class ISCSIConnector implements InitiatorConnector {
     if (failures.length > 0 && !ignoreErrors) throw allFailed(failures)
   }
 
-  async extendVolume(properties: unknown, options: ExtendOptions = {}): Promise<number> {
-    const volume = parseIscsiProperties(properties)
+  async #extend(volume: IscsiProperties, options: ExtendOptions): Promise<number> {
     const { expectedBytes } = options
     using operation = new Operation('iscsi.extendVolume', options)
     using _volume = await operation.step('lock', (signal) => lock(volumeKey(volume), signal))
@@ -88,8 +113,7 @@ export class ISCSIConnector implements InitiatorConnector {
     return await growVolume(found, expectedBytes, operation)
   }
 
-  async getVolumePaths(properties: unknown, options: CallOptions = {}): Promise<string[]> {
-    const volume = parseIscsiProperties(properties)
+  async #paths(volume: IscsiProperties, options: CallOptions): Promise<string[]> {
     using operation = new Operation('iscsi.getVolumePaths', options)
     const targets = await namedTargets(volume, this.#transport, operation)
     const paths = await operation.step('find', (signal) => findPlaced(targets, signal))

@@ -1,5 +1,6 @@
 import { anyOf } from '../abort.ts'
 import { flush, isReadable, refuseInUse } from '../block/disk.ts'
+import { handedOut } from '../encryption/linked-volume.ts'
 import { BrickError } from '../errors.ts'
 import { readFile } from '../files.ts'
 import { nvmeHost } from '../host/nvme-host.ts'
@@ -22,10 +23,12 @@ import { readDeviceInfo } from '../properties/device-info.ts'
 import type { DeviceInfo, KnownDevice } from '../properties/device-info.ts'
 import { parseNvmeofProperties, parseNvmeSettings } from '../properties/nvmeof.ts'
 import type { NvmeofProperties, NvmeSettings, NvmeTarget } from '../properties/nvmeof.ts'
+import { Mirror } from '../raid/mirror.ts'
 import { withLeftovers } from '../rollback.ts'
 import { together } from '../together.ts'
 import { attempts } from '../volume/attempts.ts'
 import { parseReady } from '../volume/attach.ts'
+import type { VolumeCalls } from '../volume/calls.ts'
 import { OutlastingCall } from '../volume/outlasting.ts'
 import { seeToTheRest, stillMissing, stopRejoining } from '../volume/rejoining.ts'
 import { allFailed, inTurn, refuseDisagreement, Ways } from '../volume/ways.ts'
@@ -43,7 +46,7 @@ export interface NVMeOFConnectorOptions {
   settings?: NvmeSettings | undefined
 }
 
-/** Namespaces of NVMe subsystems that are reached over a fabric. */
+/** Namespaces of NVMe subsystems that are reached over a fabric, and mirrors that this host makes of several. */
 export class NVMeOFConnector implements InitiatorConnector {
   readonly #useMultipath: boolean
   readonly #enforceMultipath: boolean
@@ -56,7 +59,39 @@ export class NVMeOFConnector implements InitiatorConnector {
   }
 
   async connectVolume(properties: unknown, options: ConnectOptions = {}): Promise<DeviceInfo> {
-    const volume = parseVolume(properties)
+    return await this.#calls(properties).connect(options)
+  }
+
+  async disconnectVolume(properties: unknown, deviceInfo?: unknown, options: DisconnectOptions = {}): Promise<void> {
+    await this.#calls(properties).disconnect(deviceInfo, options)
+  }
+
+  async extendVolume(properties: unknown, options: ExtendOptions = {}): Promise<number> {
+    return await this.#calls(properties).extend(options)
+  }
+
+  async getVolumePaths(properties: unknown, options: CallOptions = {}): Promise<string[]> {
+    return await this.#calls(properties).paths(options)
+  }
+
+  #calls(properties: unknown): VolumeCalls {
+    const volume = parseNvmeofProperties(properties)
+    const namespaces = volume.targets.map((target): VolumeCalls => {
+      const leg = { ...volume, target }
+      return {
+        connect: (options) => this.#connect(leg, options),
+        disconnect: (deviceInfo, options) => this.#disconnect(leg, deviceInfo, options),
+        extend: (options) => this.#extend(leg, options),
+        paths: (options) => this.#paths(leg, options),
+      }
+    })
+    const [only] = namespaces
+    const whole = volume.replication ? new Mirror(volume.replication, namespaces) : only
+    if (whole === undefined) throw new RangeError('no target')
+    return handedOut(volume, whole)
+  }
+
+  async #connect(volume: Volume, options: ConnectOptions): Promise<DeviceInfo> {
     const ready = parseReady(options.ready)
     stopRejoining(volumeKey(volume.target))
     using call = new OutlastingCall('nvmeof.connectVolume', options)
@@ -85,8 +120,7 @@ export class NVMeOFConnector implements InitiatorConnector {
     return await describe(attached, destinations, operation)
   }
 
-  async disconnectVolume(properties: unknown, deviceInfo?: unknown, options: DisconnectOptions = {}): Promise<void> {
-    const volume = parseVolume(properties)
+  async #disconnect(volume: Volume, deviceInfo: unknown, options: DisconnectOptions): Promise<void> {
     const device = readDeviceInfo(deviceInfo, volume.devicePath)
     const { force = false, ignoreErrors = false } = options
     stopRejoining(volumeKey(volume.target))
@@ -106,8 +140,7 @@ export class NVMeOFConnector implements InitiatorConnector {
     if (failures.length > 0 && !ignoreErrors) throw allFailed(failures)
   }
 
-  async extendVolume(properties: unknown, options: ExtendOptions = {}): Promise<number> {
-    const volume = parseVolume(properties)
+  async #extend(volume: Volume, options: ExtendOptions): Promise<number> {
     const { expectedBytes } = options
     using operation = new Operation('nvmeof.extendVolume', options)
     const host = await operation.step('host', (signal) => nvmeHost(volume, signal))
@@ -116,8 +149,7 @@ export class NVMeOFConnector implements InitiatorConnector {
     return await growNamespace(found, expectedBytes, operation)
   }
 
-  async getVolumePaths(properties: unknown, options: CallOptions = {}): Promise<string[]> {
-    const volume = parseVolume(properties)
+  async #paths(volume: Volume, options: CallOptions): Promise<string[]> {
     using operation = new Operation('nvmeof.getVolumePaths', options)
     const host = await operation.step('host', (signal) => nvmeHost(volume, signal))
     const { namespaces } = await operation.step('find', (signal) => findVolume(volume.target, noDevice, host, signal))
@@ -149,15 +181,6 @@ export class NVMeOFConnector implements InitiatorConnector {
 
 interface Volume extends NvmeofProperties {
   readonly target: NvmeTarget
-}
-
-function parseVolume(properties: unknown): Volume {
-  const volume = parseNvmeofProperties(properties)
-  const [target] = volume.targets
-  if (volume.replication || target === undefined) {
-    throw new BrickError('NOT_SUPPORTED', 'volume_replicas: replicated volumes are not supported yet')
-  }
-  return { ...volume, target }
 }
 
 /** All calls for one volume meet here. */

@@ -28,7 +28,9 @@ export async function nvmeHost(
   const ownNqn = await firstLine(nqnPath, signal)
   const nqn = givenNqn ?? (ownNqn === undefined ? undefined : nvmeName(ownNqn, nqnPath))
   if (nqn === undefined) {
-    throw new BrickError('NOT_SUPPORTED', `this host has no NVMe name in ${nqnPath}`, { details: { path: nqnPath } })
+    throw new BrickError('NOT_SUPPORTED', `this host has no NVMe name in ${nqnPath}: ensureHostIdentity() makes one`, {
+      details: { path: nqnPath },
+    })
   }
   const ownId = nqn === ownNqn ? await firstLine(idPath, signal) : undefined
   const id = givenId ?? (ownId === undefined ? undefined : uuidText(ownId, idPath)) ?? idInName(nqn)
@@ -43,7 +45,7 @@ export function idInName(nqn: string): string | undefined {
     ?.toLowerCase()
 }
 
-async function firstLine(path: string, signal: AbortSignal): Promise<string | undefined> {
+export async function firstLine(path: string, signal: AbortSignal): Promise<string | undefined> {
   const text = await readFile('files', path, signal)
   return text && firstLineOf(text.toString())
 }

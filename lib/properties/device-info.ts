@@ -1,3 +1,4 @@
+import { originalPath } from '../encryption/link-name.ts'
 import { invalid } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 
@@ -28,8 +29,11 @@ export interface PathFailure {
 /** Which device it was, for telling it from any other that later has its name. */
 export interface IdentityInfo {
   /** Where the value comes from; 'node' when nothing is known of the volume but its device node. */
-  readonly source: 'vpd' | 'nvme' | 'node'
-  /** The volume's own name, as udev and os-brick spell it; of NVMe as the kernel spells it, 'uuid.…' or 'eui.…'; or the node. */
+  readonly source: 'vpd' | 'nvme' | 'md' | 'node'
+  /**
+   * The volume's own name, as udev and os-brick spell it; of NVMe as the kernel spells it, 'uuid.…' or 'eui.…'; of a mirror
+   * the array's UUID; or the node.
+   */
   readonly value: string
   /** 'major:minor' */
   readonly devno: string
@@ -65,7 +69,7 @@ export interface DeviceInfo {
 export interface KnownDevice {
   /** The volume's name, to prove the device by. */
   readonly wwn: string | undefined
-  /** The device node that it had. */
+  /** The device node that it had, also where the caller has the link to it that an encrypted volume has. */
   readonly path: string | undefined
 }
 
@@ -81,7 +85,8 @@ export function readDeviceInfo(value: unknown, devicePath?: string): KnownDevice
     Record<'identity' | 'scsi_wwn' | 'multipath_id' | 'path' | 'device_path', unknown>
   >
   const own = (identity as { value?: unknown } | null | undefined)?.value
-  return { wwn: firstText(own, scsi_wwn, multipath_id), path: firstText(path, device_path, devicePath) }
+  const node = firstText(path, device_path, devicePath)
+  return { wwn: firstText(own, scsi_wwn, multipath_id), path: node && originalPath(node) }
 }
 
 /** Python's None and the empty string are none. */

@@ -4,6 +4,7 @@
 
 #include "block/device.h"
 #include "core/call.h"
+#include "core/values.h"
 
 namespace hostbrick {
 
@@ -43,6 +44,16 @@ Napi::Value read_block(const Napi::CallbackInfo& info) {
                     [path = info[1].As<Napi::String>().Utf8Value()] { read_first_block(path); });
 }
 
+Napi::Value read(const Napi::CallbackInfo& info) {
+  return start_call(
+      info.Env(), info[0].As<Napi::String>(),
+      [path = text(info[1]), offset = info[2].As<Napi::Number>().Int64Value(),
+       length = info[3].As<Napi::Number>().Uint32Value()] {
+        return read_device(path, static_cast<std::uint64_t>(offset), length);
+      },
+      to_buffer);
+}
+
 }  // namespace
 
 void export_block(Napi::Env env, Napi::Object exports) {
@@ -50,6 +61,7 @@ void export_block(Napi::Env env, Napi::Object exports) {
   exports.Set("flushDevice", Napi::Function::New(env, flush, "flushDevice"));
   exports.Set("heldExclusively", Napi::Function::New(env, held, "heldExclusively"));
   exports.Set("readFirstBlock", Napi::Function::New(env, read_block, "readFirstBlock"));
+  exports.Set("readDevice", Napi::Function::New(env, read, "readDevice"));
 }
 
 }  // namespace hostbrick

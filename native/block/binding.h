@@ -4,7 +4,10 @@
 
 namespace hostbrick {
 
-/** deviceFacts, flushDevice, heldExclusively, readFirstBlock: each (lane, path) */
+/**
+ * deviceFacts, flushDevice, heldExclusively, readFirstBlock: each (lane, path)
+ * readDevice(lane, path, offset, length)
+ */
 void export_block(Napi::Env env, Napi::Object exports);
 
 }  // namespace hostbrick

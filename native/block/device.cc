@@ -7,6 +7,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <memory>
@@ -33,6 +34,23 @@ Value ask(const FileDescriptor& device, unsigned long request, const char* name,
 struct Free {
   void operator()(void* memory) const noexcept { std::free(memory); }
 };
+using Memory = std::unique_ptr<std::uint8_t, Free>;
+
+// Memory for O_DIRECT.
+Memory aligned_memory(std::size_t size, const std::string& path) {
+  constexpr std::size_t alignment = 4096;
+  Memory memory(
+      static_cast<std::uint8_t*>(std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment)));
+  if (!memory) throw SystemError(ENOMEM, "aligned_alloc", path);
+  return memory;
+}
+
+std::size_t read_at(const FileDescriptor& device, std::uint8_t* memory, std::size_t size, std::uint64_t offset,
+                    const std::string& path) {
+  const auto got = ::pread(device.get(), memory, size, static_cast<off_t>(offset));
+  if (got < 0) throw SystemError(errno, "pread", path);
+  return static_cast<std::size_t>(got);
+}
 
 }  // namespace
 
@@ -69,11 +87,21 @@ bool held_exclusively(const std::string& path) {
 void read_first_block(const std::string& path) {
   const auto device = open_path(path, O_RDONLY | O_DIRECT);
   const auto size = static_cast<std::size_t>(ask<int>(device, BLKSSZGET, "BLKSSZGET", path));
-  const std::unique_ptr<void, Free> block(std::aligned_alloc(4096, (size + 4095) / 4096 * 4096));
-  if (!block) throw SystemError(ENOMEM, "aligned_alloc", path);
-  const auto got = ::pread(device.get(), block.get(), size, 0);
-  if (got < 0) throw SystemError(errno, "pread", path);
-  if (static_cast<std::size_t>(got) != size) throw SystemError(EIO, "pread", path, "short read");
+  const auto block = aligned_memory(size, path);
+  if (read_at(device, block.get(), size, 0, path) != size) throw SystemError(EIO, "pread", path, "short read");
+}
+
+Bytes read_device(const std::string& path, std::uint64_t offset, std::size_t length) {
+  constexpr std::size_t chunk = std::size_t{1} << 20;
+  const auto device = open_path(path, O_RDONLY | O_DIRECT);
+  const auto memory = aligned_memory(chunk, path);
+  Bytes bytes;
+  while (bytes.size() < length) {
+    const auto got = read_at(device, memory.get(), std::min(chunk, length - bytes.size()), offset + bytes.size(), path);
+    if (got == 0) break;
+    bytes.insert(bytes.end(), memory.get(), memory.get() + got);
+  }
+  return bytes;
 }
 
 }  // namespace hostbrick

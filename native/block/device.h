@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <string>
 
+#include "core/bytes.h"
+
 namespace hostbrick {
 
 /** What an open block device says of itself. */
@@ -26,5 +28,11 @@ bool held_exclusively(const std::string& path);
 
 /** Reads the first logical block past the page cache (O_DIRECT): whether the device answers at all. */
 void read_first_block(const std::string& path);
+
+/**
+ * Reads `length` bytes from `offset` on past the page cache (O_DIRECT), both multiples of the logical block. Less only
+ * at the end of the device.
+ */
+Bytes read_device(const std::string& path, std::uint64_t offset, std::size_t length);
 
 }  // namespace hostbrick

@@ -21,6 +21,7 @@ decltype(FileOperation::action) to_action(const Napi::Object& object) {
   if (verb == "createFile") return CreateFile{text(object, "path"), text(object, "content"), mode(object)};
   if (verb == "rename") return RenameFile{text(object, "from"), text(object, "to")};
   if (verb == "link") return LinkFile{text(object, "from"), text(object, "to")};
+  if (verb == "symbolicLink") return SymbolicLink{text(object, "target"), text(object, "path")};
   if (verb == "unlink") return UnlinkFile{text(object, "path")};
   return RemoveDirectory{text(object, "path")};
 }
@@ -45,10 +46,18 @@ Napi::Value change_files(const Napi::CallbackInfo& info) {
                     [operations = std::move(operations)] { carry_out(operations); });
 }
 
+Napi::Value resolve(const Napi::CallbackInfo& info) {
+  return start_call(
+      info.Env(), info[0].As<Napi::String>(),
+      [path = info[1].As<Napi::String>().Utf8Value()] { return resolve_path(path); },
+      [](Napi::Env env, const std::string& resolved) { return Napi::String::New(env, resolved); });
+}
+
 }  // namespace
 
 void export_files(Napi::Env env, Napi::Object exports) {
   exports.Set("changeFiles", Napi::Function::New(env, change_files, "changeFiles"));
+  exports.Set("resolvePath", Napi::Function::New(env, resolve, "resolvePath"));
 }
 
 }  // namespace hostbrick

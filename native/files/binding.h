@@ -4,7 +4,7 @@
 
 namespace hostbrick {
 
-/** changeFiles(lane, operations) */
+/** changeFiles(lane, operations), resolvePath(lane, path) */
 void export_files(Napi::Env env, Napi::Object exports);
 
 }  // namespace hostbrick

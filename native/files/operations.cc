@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
+#include <memory>
 #include <string_view>
 
 #include "core/file_descriptor.h"
@@ -41,6 +43,10 @@ void carry_out(const LinkFile& linking) {
   if (::link(linking.from.c_str(), linking.to.c_str()) < 0) throw SystemError(errno, "link", linking.to);
 }
 
+void carry_out(const SymbolicLink& link) {
+  if (::symlink(link.target.c_str(), link.path.c_str()) < 0) throw SystemError(errno, "symlink", link.path);
+}
+
 void carry_out(const UnlinkFile& file) {
   if (::unlink(file.path.c_str()) < 0) throw SystemError(errno, "unlink", file.path);
 }
@@ -59,6 +65,15 @@ void carry_out(const std::vector<FileOperation>& operations) {
       if (std::ranges::find(tolerated, failure.error()) == tolerated.end()) throw;
     }
   }
+}
+
+std::string resolve_path(const std::string& path) {
+  struct Free {
+    void operator()(char* text) const noexcept { std::free(text); }
+  };
+  const std::unique_ptr<char, Free> resolved(::realpath(path.c_str(), nullptr));
+  if (!resolved) throw SystemError(errno, "realpath", path);
+  return resolved.get();
 }
 
 }  // namespace hostbrick

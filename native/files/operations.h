@@ -25,6 +25,11 @@ struct LinkFile {
   std::string from;
   std::string to;
 };
+/** A link that names `target`, whether that is there or not. */
+struct SymbolicLink {
+  std::string target;
+  std::string path;
+};
 struct UnlinkFile {
   std::string path;
 };
@@ -34,11 +39,14 @@ struct RemoveDirectory {
 };
 
 struct FileOperation {
-  std::variant<MakeDirectory, CreateFile, RenameFile, LinkFile, UnlinkFile, RemoveDirectory> action;
+  std::variant<MakeDirectory, CreateFile, RenameFile, LinkFile, SymbolicLink, UnlinkFile, RemoveDirectory> action;
   std::vector<int> tolerated;  ///< errno values that are as good as success
 };
 
 /** Carries out the operations in order, up to the first that fails: then throws SystemError. */
 void carry_out(const std::vector<FileOperation>& operations);
+
+/** The absolute path of what `path` leads to, through all links; what it leads to must be there. */
+std::string resolve_path(const std::string& path);
 
 }  // namespace hostbrick

@@ -172,6 +172,23 @@ TEST_CASE("the first block is read from a device that answers") {
   CHECK(failure.detail() == "short read");
 }
 
+TEST_CASE("a device is read from any block on, up to its end") {
+  const TemporaryFolder folder;
+  const auto file = folder.write("backing", std::string(2 * mebibyte, '\0') + std::string(mebibyte, 'x'));
+  const auto loop = LoopDevice::attach(file);
+  if (!loop) return skip(no_loop);
+  const auto whole = read_device(loop->path(), 0, 4 * mebibyte);
+  REQUIRE(whole.size() == 3 * mebibyte);
+  CHECK(whole[2 * mebibyte - 1] == 0);
+  CHECK(whole[2 * mebibyte] == 'x');
+  const auto part = read_device(loop->path(), 2 * mebibyte - 4096, 8192);
+  REQUIRE(part.size() == 8192);
+  CHECK(part[4095] == 0);
+  CHECK(part[4096] == 'x');
+  CHECK(read_device(loop->path(), 3 * mebibyte, 4096).empty());
+  CHECK(failure_of([&] { read_device(loop->path(), 1, 4096); }).error() == EINVAL);
+}
+
 TEST_SUITE_END();
 
 }  // namespace

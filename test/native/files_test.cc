@@ -75,6 +75,18 @@ TEST_CASE("a link never replaces what is there") {
   CHECK(content_of(folder / "two") == "two");
 }
 
+TEST_CASE("a symbolic link names what may not be there, and leads to what is") {
+  const TemporaryFolder folder;
+  folder.write("one", "one");
+  carry_out({{SymbolicLink{"one", folder / "a"}, {}}, {SymbolicLink{folder / "a", folder / "b"}, {}}});
+  CHECK(resolve_path(folder / "b") == std::filesystem::canonical(folder / "one"));
+  CHECK(failure_of_one(SymbolicLink{"two", folder / "a"}).error() == EEXIST);
+  carry_out({{SymbolicLink{"missing", folder / "c"}, {}}});
+  const auto failure = failure_of([&] { resolve_path(folder / "c"); });
+  CHECK(failure.error() == ENOENT);
+  CHECK(failure.operation() == "realpath");
+}
+
 TEST_CASE("unlinking what is missing or a folder is an error") {
   const TemporaryFolder folder;
   CHECK(failure_of_one(UnlinkFile{folder / "missing"}).error() == ENOENT);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { inspect } from 'node:util'
 import {
+  FibreChannelConnector,
   HuaweiStorHyperConnector,
   InitiatorConnector,
   ISCSIConnector,
@@ -16,6 +17,7 @@ const { factory } = InitiatorConnector
 const table: [string, new () => InitiatorConnector, string[]][] = [
   ['ISCSI', ISCSIConnector, ['x86_64', 'aarch64', 's390', 's390x', 'ppc64', 'ppc64le']],
   ['ISER', ISCSIConnector, ['x86_64', 'aarch64', 'ppc64', 'ppc64le']],
+  ['FIBRE_CHANNEL', FibreChannelConnector, ['x86_64', 'aarch64', 's390', 's390x', 'ppc64', 'ppc64le']],
   ['NVME', NVMeOFConnector, ['x86_64', 'aarch64']],
   ['NVMEOF', NVMeOFConnector, ['x86_64', 'aarch64']],
   ['LOCAL', LocalConnector, ['x86_64', 'aarch64', 's390', 's390x', 'ppc64', 'ppc64le']],

@@ -1,0 +1,57 @@
+import { asBrickError, Operation } from '../operation.ts'
+import type { CallOptions } from '../operation.ts'
+import { readDeviceInfo } from '../properties/device-info.ts'
+import type { DeviceInfo } from '../properties/device-info.ts'
+import { Rollback, withLeftovers } from '../rollback.ts'
+import { within } from '../volume/calls.ts'
+import type { ConnectOptions, DisconnectOptions, ExtendOptions, VolumeCalls } from '../volume/calls.ts'
+import { linkTo } from './link-name.ts'
+import { linksOf, makeLink, removeLinks } from './private-link.ts'
+
+/**
+ * A volume as its connection properties want it handed out: one that is encrypted by a link of its own, which whoever
+ * opens it makes lead to the opened device. Links of udev's are no good for that: udev takes them back.
+ */
+export function handedOut({ encrypted }: { readonly encrypted: boolean }, volume: VolumeCalls): VolumeCalls {
+  return encrypted ? new LinkedVolume(volume) : volume
+}
+
+class LinkedVolume implements VolumeCalls {
+  readonly #volume: VolumeCalls
+
+  constructor(volume: VolumeCalls) {
+    this.#volume = volume
+  }
+
+  async connect(options: ConnectOptions): Promise<DeviceInfo> {
+    using operation = new Operation('encrypted.connectVolume', options)
+    const before = await this.#volume.paths(within(operation))
+    const info = await this.#volume.connect({ ...options, ...within(operation) })
+    const rollback = new Rollback()
+    if (before.length === 0) rollback.add('attach', (signal) => this.#volume.disconnect(info, { signal }))
+    try {
+      return { ...info, path: await operation.step('link', (signal) => makeLink(info.path, signal)) }
+    } catch (error) {
+      throw withLeftovers(asBrickError(error, 'link'), await rollback.run(operation))
+    }
+  }
+
+  /** The links go when the volume has gone, and only then. */
+  async disconnect(deviceInfo: unknown, options: DisconnectOptions): Promise<void> {
+    using operation = new Operation('encrypted.disconnectVolume', options)
+    const { path } = readDeviceInfo(deviceInfo)
+    const paths = await this.#volume.paths(within(operation))
+    const links = await operation.step('links', (signal) => linksOf(paths, signal))
+    if (path !== undefined) links.push(linkTo(path))
+    await this.#volume.disconnect(deviceInfo, { ...options, ...within(operation) })
+    await operation.step('unlink', (signal) => removeLinks(links, signal))
+  }
+
+  extend(options: ExtendOptions): Promise<number> {
+    return this.#volume.extend(options)
+  }
+
+  paths(options: CallOptions): Promise<string[]> {
+    return this.#volume.paths(options)
+  }
+}
