@@ -22,7 +22,11 @@ export async function ownControllers(
   host: NvmeHost,
   signal: AbortSignal,
 ): Promise<readonly FabricController[]> {
-  const controllers = await readControllers(signal)
+  return ownAmong(await readControllers(signal), nqn, host)
+}
+
+/** The same among all that there are. */
+export function ownAmong(controllers: readonly NvmeController[], nqn: string, host: NvmeHost): FabricController[] {
   return controllers.filter((each): each is FabricController => {
     // Before Linux 5.7 controllers do not say under which name they are connected.
     const own = each.hostNqn === null || each.hostNqn === host.nqn

@@ -11,8 +11,9 @@ import { activeNamespaces, namespaceNames } from './admin.ts'
 import { formatAddress } from './address.ts'
 import type { NvmeAddress } from './address.ts'
 import { ownControllers } from './attached.ts'
+import type { FabricController } from './attached.ts'
 import type { NvmeNamespace } from './controllers.ts'
-import { leave, openController } from './controller.ts'
+import { controllerKey, leave, openController } from './controller.ts'
 import type { Destination, OpenController } from './controller.ts'
 import { rescanController } from './fabrics.ts'
 import { ambiguous, hasNames, isNamed, isStillSame, namespacesAmong } from './namespace.ts'
@@ -24,13 +25,10 @@ export interface NvmeWay {
   readonly controller: string
   readonly namespace: NvmeNamespace
   readonly facts: DeviceFacts
+  /** All of this host's controllers of the subsystem, as they were when this way came up. */
+  readonly controllers: readonly FabricController[]
   /** Takes back what bringing it up has changed. */
   undo(): Promise<Leftover[]>
-}
-
-/** Held from before a connect until the namespace is there, and while a controller is deleted. */
-export function controllerKey({ nqn, address }: Pick<Destination, 'nqn' | 'address'>): string {
-  return `controller nvme ${nqn} ${formatAddress(address)}`
 }
 
 /**
@@ -44,11 +42,12 @@ export async function bringUp(
   patience: AbortSignal,
   operation: Operation,
 ): Promise<NvmeWay> {
-  using _controller = await operation.step('lock', (signal) => lock(controllerKey(destination), signal))
+  using _controller = await operation.step('lock', (signal) => lock(keyOf(destination), signal))
+  using news = new DiskNews()
   const rollback = new Rollback()
   try {
     const controller = await openController(destination, patience, operation, rollback)
-    const found = await operation.step('namespace', (signal) => whenThere(destination, controller, known, signal))
+    const found = await operation.step('namespace', (signal) => whenThere(destination, controller, known, news, signal))
     const { name, fresh } = controller
     // Of a controller that was there before, the kernel's notes may be old.
     if (!fresh) await operation.step('verify', (signal) => refuseAnother(name, found.namespace, signal))
@@ -61,6 +60,10 @@ export async function bringUp(
 
 const nothing = Promise.resolve([])
 
+function keyOf({ nqn, address }: Destination): string {
+  return controllerKey({ subsystemNqn: nqn, address })
+}
+
 /** Once its lock is given back, others may use a controller that this call has connected. */
 async function takeDown(
   destination: Destination,
@@ -71,7 +74,7 @@ async function takeDown(
   const step = 'undo connect'
   try {
     await operation.cleanup(step, async (signal) => {
-      using _controller = await lock(controllerKey(destination), signal)
+      using _controller = await lock(keyOf(destination), signal)
       const controllers = await ownControllers(destination.nqn, destination.host, signal)
       const controller = controllers.find((each) => each.name === name)
       if (controller) await leave(controller, [namespace], signal)
@@ -82,6 +85,23 @@ async function takeDown(
   }
 }
 
+/** Listens for what the kernel tells of a controller, and of the disks of its subsystem, from before it is connected. */
+class DiskNews implements Disposable {
+  #names: readonly string[] = ['nvme']
+  readonly watch = new Watch('kernel', (event) => this.#names.some((name) => event.mentions(`/${name}`)))
+
+  /** From now on only these count. */
+  of({ name, subsystem }: FabricController): void {
+    this.#names = subsystem === null ? [name] : [name, `${subsystem}/`]
+  }
+
+  [Symbol.dispose](): void {
+    this.watch[Symbol.dispose]()
+  }
+}
+
+interface Found extends Pick<NvmeWay, 'namespace' | 'facts' | 'controllers'> {}
+
 /**
  * The namespace as soon as it has a disk that can be opened. The kernel looks for namespaces by itself when it has
  * connected, and when the controller tells of a change; not every controller does.
@@ -90,31 +110,29 @@ async function whenThere(
   { nqn, host, address }: Destination,
   { name, fresh }: OpenController,
   known: KnownNamespace,
+  news: DiskNews,
   signal: AbortSignal,
-): Promise<{ namespace: NvmeNamespace; facts: DeviceFacts }> {
-  let subsystem = ''
-  using watch = new Watch(
-    'kernel',
-    (event) => event.mentions(`/${name}`) || (subsystem !== '' && event.mentions(`/${subsystem}/`)),
-  )
+): Promise<Found> {
   const wanted = isNamed(known) ? known : { namespaceId: await onlyNamespace(name, signal) }
-  const look = async (): Promise<{ namespace: NvmeNamespace; facts: DeviceFacts } | undefined> => {
+  const look = async (): Promise<Found | undefined> => {
     const controllers = await ownControllers(nqn, host, signal)
     const controller = controllers.find((each) => each.name === name)
     if (!controller) throw new BrickError('LOGIN_FAILED', `${formatAddress(address)}, ${nqn}: the controller has gone`)
-    subsystem = controller.subsystem ?? ''
+    news.of(controller)
     const [namespace] = namespacesAmong([controller], wanted)
     const facts = namespace && (await factsWhenOpen(namespace.path, signal))
-    return facts && { namespace, facts }
+    return facts && { namespace, facts, controllers }
   }
   const askAgain = async (): Promise<undefined> => {
     await refuseAbsent(name, wanted, signal)
     await rescanController(name, signal)
   }
-  const found = await look()
-  if (found) return found
-  if (!fresh) await askAgain()
-  return await watch.until(look, signal, askAgain)
+  if (!fresh) {
+    const found = await look()
+    if (found) return found
+    await askAgain()
+  }
+  return await news.watch.until(look, signal, askAgain)
 }
 
 /** The number of the only namespace that the controller has. @throws BrickError LUN_NOT_MAPPED, IDENTITY_MISMATCH */
