@@ -153,8 +153,8 @@ function parseVolume(properties: unknown, settings: NvmeConnectSettings): Volume
 }
 
 /** All calls for one volume meet here. */
-function volumeKey({ nqn, uuid, nguid, namespaceId }: NvmeTarget): string {
-  return `volume nvme ${nqn} ${uuid?.replaceAll('-', '') ?? nguid ?? namespaceId ?? ''}`
+function volumeKey({ nqn, uuid, nguid, eui64, namespaceId }: NvmeTarget): string {
+  return `volume nvme ${nqn} ${uuid?.replaceAll('-', '') ?? nguid ?? eui64 ?? namespaceId ?? ''}`
 }
 
 const noDevice: KnownDevice = { wwn: undefined, path: undefined }

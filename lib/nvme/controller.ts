@@ -142,7 +142,12 @@ async function whenLive(
 }
 
 /** A new controller of ours whose first connection has failed, for this reason. */
-async function whenConnected(name: string, destination: Destination, reason: string, signal: AbortSignal): Promise<void> {
+async function whenConnected(
+  name: string,
+  destination: Destination,
+  reason: string,
+  signal: AbortSignal,
+): Promise<void> {
   const find = async (): Promise<FabricController | undefined> => {
     const controllers = await ownControllers(destination.nqn, destination.host, signal)
     return controllers.find((each) => each.name === name)
@@ -213,10 +218,7 @@ export async function hasOthers(
   return numbers.some((namespaceId) => isOthers({ namespaceId }, own))
 }
 
-export function isOthers(
-  { namespaceId }: Pick<NvmeNamespace, 'namespaceId'>,
-  own: readonly NvmeNamespace[],
-): boolean {
+export function isOthers({ namespaceId }: Pick<NvmeNamespace, 'namespaceId'>, own: readonly NvmeNamespace[]): boolean {
   return !own.some((each) => each.namespaceId === namespaceId)
 }
 

@@ -20,7 +20,9 @@ export class Departure implements Disposable {
 
   async prepare(operation: Operation): Promise<void> {
     const { controllers, namespaces } = this.#found
-    const candidates = controllers.filter(({ paths }) => !paths.some(({ namespace }) => isOthers(namespace, namespaces)))
+    const candidates = controllers.filter(
+      ({ paths }) => !paths.some(({ namespace }) => isOthers(namespace, namespaces)),
+    )
     // Always in the same order, as two calls could else wait for each other.
     for (const controller of candidates.sort((a, b) => (controllerKey(a) < controllerKey(b) ? -1 : 1))) {
       this.#locks.push(await operation.step('lock', (signal) => lock(controllerKey(controller), signal)))

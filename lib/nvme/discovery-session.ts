@@ -23,7 +23,11 @@ const properties = { capabilities: 0x00, configuration: 0x14, status: 0x1c } as 
  * Asks a discovery controller over NVMe/TCP for its log, over a connection of our own: neither the kernel nor anybody else
  * knows of it.
  */
-export async function askDiscovery(portal: Portal, host: NvmeHost, operation: Operation): Promise<DiscoveredSubsystem[]> {
+export async function askDiscovery(
+  portal: Portal,
+  host: NvmeHost,
+  operation: Operation,
+): Promise<DiscoveredSubsystem[]> {
   using queue = await operation.step('connect', (signal) => connectTo(portal, host, signal))
   // Nobody says goodbye: with the connection the association ends.
   return await operation.step('log', () => askLog(queue))

@@ -66,11 +66,7 @@ export async function discoverNvmeSubsystems(
 function parseAddress(portal: unknown, { host_traddr, host_iface }: NvmeConnectSettings): NvmeAddress {
   const { address, port, transport: name } = isObject(portal) ? portal : partsOf(portal)
   const transport = name === undefined ? 'tcp' : nvmeTransport(name, 'transport')
-  const place = nvmeAddress(
-    transport,
-    { traddr: address, hostTraddr: host_traddr, hostIface: host_iface },
-    'portal',
-  )
+  const place = nvmeAddress(transport, { traddr: address, hostTraddr: host_traddr, hostIface: host_iface }, 'portal')
   if (port !== undefined) return { ...place, trsvcid: requiredPort(port, 'port') }
   return transport === 'tcp' ? { ...place, trsvcid: defaultPort } : place
 }

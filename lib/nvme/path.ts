@@ -100,7 +100,7 @@ class DiskNews implements Disposable {
   }
 }
 
-interface Found extends Pick<NvmeWay, 'namespace' | 'facts' | 'controllers'> {}
+type Found = Pick<NvmeWay, 'namespace' | 'facts' | 'controllers'>
 
 /**
  * The namespace as soon as it has a disk that can be opened. The kernel looks for namespaces by itself when it has
@@ -146,9 +146,9 @@ async function onlyNamespace(controller: string, signal: AbortSignal): Promise<n
 /** @throws BrickError LUN_NOT_MAPPED when the controller knows no such namespace for this host */
 async function refuseAbsent(controller: string, known: KnownNamespace, signal: AbortSignal): Promise<void> {
   for (const namespaceId of await activeNamespaces(controller, signal)) {
-    const { uuid, nguid } = await namespaceNames(controller, namespaceId, signal)
+    const names = await namespaceNames(controller, namespaceId, signal)
     // Whether one without names is the one, only the kernel's name for it can tell.
-    if ((uuid ?? nguid) === null || hasNames({ namespaceId, uuid, nguid }, known)) return
+    if ((names.uuid ?? names.nguid ?? names.eui64) === null || hasNames({ namespaceId, ...names }, known)) return
   }
   throw absent(controller)
 }

@@ -1,7 +1,7 @@
 import { invalid } from '../errors.ts'
 import { formatAddress, nvmeAddress, nvmeTransport } from '../nvme/address.ts'
 import type { NvmeAddress } from '../nvme/address.ts'
-import { nguidText, nvmeName, uuidText } from '../nvme/names.ts'
+import { euiText, nguidText, nvmeName, uuidText } from '../nvme/names.ts'
 import {
   connectionData,
   isObject,
@@ -26,6 +26,8 @@ export interface NvmeTarget {
   readonly uuid?: string
   /** 32 hexadecimal digits. */
   readonly nguid?: string
+  /** 16 hexadecimal digits. */
+  readonly eui64?: string
   readonly namespaceId?: number
 }
 
@@ -176,10 +178,11 @@ function from(data: Properties): { hostTraddr: unknown; hostIface: unknown } {
   return { hostTraddr: data['host_traddr'], hostIface: data['host_iface'] }
 }
 
-function names(data: Properties, prefix: string): Pick<NvmeTarget, 'uuid' | 'nguid' | 'namespaceId'> {
+function names(data: Properties, prefix: string): Pick<NvmeTarget, 'uuid' | 'nguid' | 'eui64' | 'namespaceId'> {
   return present({
     uuid: optional(data, 'vol_uuid', uuidText, prefix),
     nguid: optional(data, 'volume_nguid', nguidText, prefix),
+    eui64: optional(data, 'volume_eui64', euiText, prefix),
     namespaceId: optional(data, 'ns_id', namespaceNumber, prefix),
   })
 }

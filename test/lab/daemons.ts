@@ -52,10 +52,15 @@ async function start(command: string, args: string[], isReady: (pid: number) => 
   const { pid } = child
   if (pid === undefined) throw new Error(`${command} has no process`)
 
-  await until(`${command} listens`, () => {
-    if (child.exitCode !== null) throw new Error(`${command} did not start: ${readFileSync(logFile, 'utf8')}`)
-    return isReady(pid)
-  })
+  try {
+    await until(`${command} listens`, () => {
+      if (child.exitCode !== null) throw new Error(`${command} did not start: ${readFileSync(logFile, 'utf8')}`)
+      return isReady(pid)
+    })
+  } catch (error) {
+    child.kill('SIGKILL')
+    throw error
+  }
 
   return {
     pid,

@@ -29,6 +29,7 @@ const osBrick = OsBrick.start()
 console.log(`${rounds} rounds after one to warm up, in turn, medians`)
 await compareOverOnePortal()
 await measureDeadPortal()
+await measureAllPortals()
 
 await osBrick.stop()
 for (const port of ports) port.remove()
@@ -83,6 +84,23 @@ async function measureDeadPortal(): Promise<void> {
   const [without, withOne] = [median(times.alive), median(times.dead)]
   console.log(`\nover three portals ${without.toFixed(0)} ms, with a dead one besides ${withOne.toFixed(0)} ms`)
   expect('a dead portal among four costs at most 20 %', withOne <= 1.2 * without)
+}
+
+/** What it takes until all of four portals are there. */
+async function measureAllPortals(): Promise<void> {
+  const connector = new NVMeOFConnector({ useMultipath: true })
+  const properties = over(addresses)
+  const times: number[] = []
+  for (let round = 0; round <= rounds; round++) {
+    const start = performance.now()
+    const info = await connector.connectVolume(properties, { ready: 'all' })
+    if (round > 0) times.push(performance.now() - start)
+    await connector.disconnectVolume(properties, info)
+    await settled()
+  }
+  console.log(
+    `over four portals, all of them: ${median(times).toFixed(0)} ms, at most ${Math.max(...times).toFixed(0)} ms`,
+  )
 }
 
 function over(portals: readonly string[]): Record<string, unknown> {

@@ -1,0 +1,184 @@
+/** What happens to NVMe volumes while they are used: paths that change, are lost and come back, neighbours that go, crowds. */
+import assert from 'node:assert/strict'
+import { after, afterEach, before, describe, it } from 'node:test'
+import { BrickError, NVMeOFConnector } from 'hostbrick'
+import type { DeviceInfo } from 'hostbrick'
+import { readControllers } from '../../../dist/nvme/controllers.js'
+import { Watch } from '../../../dist/wait.js'
+import { loadModules } from '../command.ts'
+import { removeNvmeHost, writeNvmeHost } from '../nvme-host.ts'
+import { NvmePort, NvmeSubsystem } from '../nvme-targets.ts'
+import { assertNothingLeft, settled, snapshot, type Snapshot } from '../residue.ts'
+import { Traffic } from '../traffic.ts'
+import { Undo } from '../undo.ts'
+
+const NQN = 'nqn.2026-11.lab:use'
+const addresses = ['127.0.0.1', '127.0.0.2']
+const numbers = [1, 2, 3, 4, 5, 6, 7, 8] as const
+const limit = { timeout: 90_000 }
+const connector = new NVMeOFConnector({ useMultipath: true, settings: { reconnect_delay: 1, nr_io_queues: 1 } })
+
+let subsystem: NvmeSubsystem
+let ports: NvmePort[] = []
+let clean: Snapshot
+const undo = new Undo()
+
+before(async () => {
+  writeNvmeHost()
+  undo.add(removeNvmeHost)
+  loadModules('nvme_fabrics', 'nvme_tcp')
+  const namespaces = Object.fromEntries(
+    numbers.map((number) => [number, { megabytes: 8, group: number === 8 ? 2 : 1 }]),
+  )
+  subsystem = undo.keep(new NvmeSubsystem({ nqn: NQN, namespaces }))
+  undo.add(() => {
+    for (const port of ports) port.remove()
+  })
+  openPorts()
+  await settled()
+  clean = snapshot()
+})
+after(() => undo.run())
+afterEach(async () => {
+  await assertNothingLeft(clean)
+})
+
+function openPorts(): void {
+  ports = addresses.map((address, index) => new NvmePort({ number: index + 1, address, subsystems: [subsystem] }))
+}
+
+const portals = addresses.map((address) => [address, 4420, 'tcp'])
+const volume = (number: number): Record<string, unknown> => ({
+  target_nqn: NQN,
+  portals,
+  vol_uuid: subsystem.namespace(number).uuid,
+})
+const attach = (number: number): Promise<DeviceInfo> => connector.connectVolume(volume(number), { ready: 'all' })
+const controllers = async (): Promise<string[]> =>
+  (await readControllers(AbortSignal.timeout(30_000))).map(({ name, state }) => `${name} ${state}`).sort()
+
+describe('a subsystem of eight volumes', limit, () => {
+  it('goes with the last of them; till then the others are written to as if nothing happened', async () => {
+    const infos = await Promise.all(numbers.map(attach))
+    const connected = await controllers()
+    assert.equal(connected.length, 2)
+    const [first, ...others] = infos.map(({ path }, index) => ({
+      number: numbers[index] ?? 0,
+      traffic: new Traffic(path),
+    }))
+    await first?.traffic.stop()
+    await connector.disconnectVolume(volume(1), infos[0])
+    subsystem.unmap(1)
+    for (const { traffic } of others) await traffic.flows()
+    assert.deepEqual(await controllers(), connected)
+    for (const { number, traffic } of others) {
+      await traffic.stop()
+      await connector.disconnectVolume(volume(number), infos[number - 1])
+      if (number === 8) break
+      assert.deepEqual(await controllers(), connected)
+      subsystem.unmap(number)
+    }
+    assert.deepEqual(await controllers(), [])
+    for (const number of numbers.slice(0, 7)) subsystem.map(number, { megabytes: 8 })
+  })
+})
+
+describe('the paths of a volume', limit, () => {
+  after(() => {
+    for (const port of ports) port.setAnaState(2, 'optimized')
+  })
+
+  it('change while it is written to, and each attach tells how they are', async () => {
+    for (const port of ports) port.setAnaState(2, 'optimized')
+    const info = await attach(8)
+    const traffic = new Traffic(info.path)
+    for (const states of [
+      ['non-optimized', 'optimized'],
+      ['inaccessible', 'non-optimized'],
+      ['optimized', 'persistent-loss'],
+    ]) {
+      for (const [index, state] of states.entries()) ports[index]?.setAnaState(2, state)
+      await traffic.flows()
+      const { paths } = await attach(8)
+      const told = new Map(paths.map(({ portal, ana_state }) => [portal, ana_state]))
+      assert.deepEqual(
+        addresses.map((address) => told.get(`${address}:4420`)),
+        states,
+      )
+    }
+    await traffic.stop()
+    await connector.disconnectVolume(volume(8), info)
+  })
+
+  it('may all be inaccessible at first', async () => {
+    for (const port of ports) port.setAnaState(2, 'inaccessible')
+    const attaching = connector.connectVolume(volume(8))
+    using news = new Watch('kernel', ({ subsystem: name }) => name === 'nvme')
+    await news.until(async () => ((await controllers()).length === 2 ? true : undefined), AbortSignal.timeout(30_000))
+    ports[1]?.setAnaState(2, 'optimized')
+    await connector.disconnectVolume(volume(8), await attaching)
+  })
+
+  it('are lost and come back, and what was written meanwhile arrives', async () => {
+    const info = await attach(1)
+    const traffic = new Traffic(info.path)
+    await traffic.flows()
+    for (const port of ports) port.remove()
+    const before = traffic.written
+    openPorts()
+    await traffic.flows()
+    assert.ok(traffic.written > before, 'nothing was written')
+    // It waits for controllers that are still being connected anew.
+    assert.equal((await attach(1)).paths.length, 2)
+    await traffic.stop()
+    await connector.disconnectVolume(volume(1), info)
+  })
+})
+
+describe('32 subsystems', { timeout: 180_000 }, () => {
+  const crowd: NvmeSubsystem[] = []
+  before(() => {
+    for (let number = 1; number <= 32; number++) {
+      crowd.push(new NvmeSubsystem({ nqn: `${NQN}-${number}`, namespaces: { 1: { megabytes: 4 } } }))
+    }
+    for (const each of crowd) ports[0]?.serve(each)
+  })
+  after(() => {
+    for (const each of crowd) {
+      ports[0]?.withdraw(each)
+      each.remove()
+    }
+  })
+
+  it('are attached at once, and detached at once', async () => {
+    const volumes = crowd.map((each) => ({
+      target_nqn: each.nqn,
+      portals: portals.slice(0, 1),
+      vol_uuid: each.namespace(1).uuid,
+    }))
+    const infos = await Promise.all(volumes.map((each) => connector.connectVolume(each, { timeout: 120_000 })))
+    assert.deepEqual(
+      infos.map(({ identity }) => identity.value),
+      crowd.map((each) => `uuid.${each.namespace(1).uuid}`),
+    )
+    assert.equal(new Set(infos.map(({ path }) => path)).size, 32)
+    await Promise.all(
+      volumes.map((each, index) => connector.disconnectVolume(each, infos[index], { timeout: 120_000 })),
+    )
+    assert.deepEqual(await controllers(), [])
+  })
+})
+
+describe('a volume that is not there any more', limit, () => {
+  it('is a failure of an attach that says so', async () => {
+    const { uuid } = subsystem.namespace(2)
+    subsystem.unmap(2)
+    const gone = { target_nqn: NQN, portals, vol_uuid: uuid }
+    await assert.rejects(connector.connectVolume(gone, { timeout: 20_000 }), (error) => {
+      assert.ok(error instanceof BrickError, String(error))
+      assert.equal(error.code, 'LUN_NOT_MAPPED', error.message)
+      return true
+    })
+    subsystem.map(2, { megabytes: 8 })
+  })
+})
