@@ -41,11 +41,15 @@ const leaving = ['deleting', 'deleting (no IO)', 'dead']
 /**
  * The controller at a destination: the one that is there, or a new one.
  *
+ * @param turn the lock of the controller's place, which is given back at once when there is one
+ * @param meanwhile what can be done while the kernel connects
  * @param patience for how long the portal may take to answer, or a controller that is being connected anew
  * @throws BrickError PORTAL_UNREACHABLE, TARGET_NOT_FOUND, AUTH_FAILED, LOGIN_FAILED, NOT_SUPPORTED, INVALID_ARGUMENT
  */
 export async function openController(
   destination: Destination,
+  turn: Disposable,
+  meanwhile: () => void,
   patience: AbortSignal,
   operation: Operation,
   rollback: Rollback,
@@ -59,17 +63,17 @@ export async function openController(
     if (found) refuseUnsecured(found, destination)
     return found
   }
-  const join = async (): Promise<OpenController> => ({
-    name: await operation.step('live', () => whenLive(find, destination, patience)),
-    fresh: false,
-  })
+  const join = async (): Promise<OpenController> => {
+    turn[Symbol.dispose]()
+    return { name: await operation.step('live', () => whenLive(find, destination, patience)), fresh: false }
+  }
   // Two things at once: most often there is no controller, and then the portal has answered by now.
   using portal = probe(destination.address, places, patience)
   if (await operation.step('controllers', find)) return await join()
   const address = await operation.step('portal', () => portal.answer)
   try {
     const { instance, connected, reason } = await operation.step('connect', (signal) =>
-      connect({ ...destination, address }, rollback, signal),
+      connect({ ...destination, address }, rollback, signal, meanwhile),
     )
     const name = `nvme${instance}`
     if (!connected) await operation.step('live', () => whenConnected(name, destination, reason, patience))
@@ -160,6 +164,7 @@ export async function connect(
   { nqn, address, host, settings }: Destination,
   rollback: Rollback,
   signal: AbortSignal,
+  meanwhile = (): void => undefined,
 ): Promise<FabricsController> {
   const options = {
     ...addressOptions(address),
@@ -182,6 +187,7 @@ export async function connect(
     })
     await orAborted(gone, late)
   })
+  meanwhile()
   try {
     return await orAborted(outcome, signal)
   } catch (error) {
@@ -190,7 +196,7 @@ export async function connect(
   }
 }
 
-/** Held from before a connect until the namespace is there, and while a controller is deleted. */
+/** Held from before a connect until the first namespace is there, and while a controller is deleted. */
 export function controllerKey({ subsystemNqn, address }: Pick<FabricController, 'subsystemNqn' | 'address'>): string {
   return `controller nvme ${subsystemNqn} ${formatAddress(address)}`
 }

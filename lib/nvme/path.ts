@@ -42,11 +42,14 @@ export async function bringUp(
   patience: AbortSignal,
   operation: Operation,
 ): Promise<NvmeWay> {
-  using _controller = await operation.step('lock', (signal) => lock(keyOf(destination), signal))
+  using turn = await operation.step('lock', (signal) => lock(keyOf(destination), signal))
   using news = new DiskNews()
   const rollback = new Rollback()
   try {
-    const controller = await openController(destination, patience, operation, rollback)
+    const listen = (): void => {
+      news.open()
+    }
+    const controller = await openController(destination, turn, listen, patience, operation, rollback)
     const found = await operation.step('namespace', (signal) => whenThere(destination, controller, known, news, signal))
     const { name, fresh } = controller
     // Of a controller that was there before, the kernel's notes may be old.
@@ -85,18 +88,44 @@ async function takeDown(
   }
 }
 
-/** Listens for what the kernel tells of a controller, and of the disks of its subsystem, from before it is connected. */
+/** Milliseconds between looks for what is not announced, until the usual ones begin. */
+const intervals = [20, 40, 80, 160, 320]
+
+/** Listens for what the kernel tells of a controller, and of the disks of its subsystem. */
 class DiskNews implements Disposable {
   #names: readonly string[] = ['nvme']
-  readonly watch = new Watch('kernel', (event) => this.#names.some((name) => event.mentions(`/${name}`)))
+  #silent = true
+  #heard = false
+  #watch: Watch | undefined
 
-  /** From now on only these count. */
-  of({ name, subsystem }: FabricController): void {
+  /** Best done while the kernel is busy otherwise. */
+  open(): Watch {
+    return (this.#watch ??= new Watch('kernel', (event) => {
+      if (!this.#names.some((name) => event.mentions(`/${name}`))) return false
+      this.#heard ||= event.subsystem === 'block'
+      return true
+    }))
+  }
+
+  /** Whether something has been told of a disk. */
+  get heard(): boolean {
+    return this.#heard
+  }
+
+  /** From now on only the controller and its subsystem count, to which others lead as well or not. */
+  narrow({ name, subsystem }: FabricController, shared: boolean): void {
     this.#names = subsystem === null ? [name] : [name, `${subsystem}/`]
+    this.#silent = shared
+  }
+
+  /** As `Watch.until`. A path that joins others to a disk that is there already is one that the kernel does not announce. */
+  async until<T>(look: () => Promise<T | undefined>, signal: AbortSignal, resync: typeof look): Promise<T> {
+    const soon = (looks: number): number | undefined => (this.#silent ? intervals[looks - 1] : undefined)
+    return await this.open().until(look, signal, resync, soon)
   }
 
   [Symbol.dispose](): void {
-    this.watch[Symbol.dispose]()
+    this.#watch?.[Symbol.dispose]()
   }
 }
 
@@ -114,11 +143,16 @@ async function whenThere(
   signal: AbortSignal,
 ): Promise<Found> {
   const wanted = isNamed(known) ? known : { namespaceId: await onlyNamespace(name, signal) }
+  let early = fresh
   const look = async (): Promise<Found | undefined> => {
+    // The kernel has only begun to look for namespaces.
+    const tooEarly = early && !news.heard
+    early = false
+    if (tooEarly) return undefined
     const controllers = await ownControllers(nqn, host, signal)
     const controller = controllers.find((each) => each.name === name)
     if (!controller) throw new BrickError('LOGIN_FAILED', `${formatAddress(address)}, ${nqn}: the controller has gone`)
-    news.of(controller)
+    news.narrow(controller, controllers.length > 1)
     const [namespace] = namespacesAmong([controller], wanted)
     const facts = namespace && (await factsWhenOpen(namespace.path, signal))
     return facts && { namespace, facts, controllers }
@@ -132,7 +166,7 @@ async function whenThere(
     if (found) return found
     await askAgain()
   }
-  return await news.watch.until(look, signal, askAgain)
+  return await news.until(look, signal, askAgain)
 }
 
 /** The number of the only namespace that the controller has. @throws BrickError LUN_NOT_MAPPED, IDENTITY_MISMATCH */

@@ -81,10 +81,15 @@ function isListening(socket: string): boolean {
     .some(([, , , flags, , , , path]) => flags === '00010000' && path === socket)
 }
 
-/** Whether the process has subscribed to a group of generic netlink's, as /proc/net/netlink lists it: protocol, owner, groups. */
+/**
+ * Whether the process has subscribed to a group of generic netlink's, as /proc/net/netlink lists it: protocol, port, groups.
+ * libnl makes the port of the process's number and 10 bits of its own above.
+ */
 function hearsHandshakes(process: number): boolean {
   return readFileSync('/proc/net/netlink', 'utf8')
     .split('\n')
     .map((line) => line.trim().split(/\s+/))
-    .some(([, protocol, owner, groups = '']) => protocol === '16' && owner === String(process) && /[^0]/.test(groups))
+    .some(([, protocol, port, groups = '']) => {
+      return protocol === '16' && Number(port) % 2 ** 22 === process && /[^0]/.test(groups)
+    })
 }

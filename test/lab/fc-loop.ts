@@ -31,8 +31,9 @@ export function fcLoop(): FcLoop {
     hostPort: `nn-${host[0]}:pn-${host[1]}`,
     targetPort: `nn-${target[0]}:pn-${target[1]}`,
     remove() {
-      write('del_remote_port', names(target))
+      // In this order: with the remote port the target port would be forgotten.
       write('del_target_port', names(target))
+      write('del_remote_port', names(target))
       write('del_local_port', names(host))
     },
   }

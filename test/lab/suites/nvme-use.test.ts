@@ -45,6 +45,7 @@ afterEach(async () => {
 
 function openPorts(): void {
   ports = addresses.map((address, index) => new NvmePort({ number: index + 1, address, subsystems: [subsystem] }))
+  for (const port of ports) port.setAnaState(2, 'optimized')
 }
 
 const portals = addresses.map((address) => [address, 4420, 'tcp'])
@@ -84,12 +85,11 @@ describe('a subsystem of eight volumes', limit, () => {
 })
 
 describe('the paths of a volume', limit, () => {
-  after(() => {
+  afterEach(() => {
     for (const port of ports) port.setAnaState(2, 'optimized')
   })
 
   it('change while it is written to, and each attach tells how they are', async () => {
-    for (const port of ports) port.setAnaState(2, 'optimized')
     const info = await attach(8)
     const traffic = new Traffic(info.path)
     for (const states of [
