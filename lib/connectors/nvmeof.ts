@@ -6,11 +6,10 @@ import { nvmeHost } from '../host/nvme-host.ts'
 import { lock } from '../lock.ts'
 import { asBrickError, Operation } from '../operation.ts'
 import type { CallOptions } from '../operation.ts'
-import { hasPathTo, ownAmong, ownControllers } from '../nvme/attached.ts'
+import { hasPathTo, ownControllers } from '../nvme/attached.ts'
 import type { AttachedNamespace, FabricController } from '../nvme/attached.ts'
 import { formatPlace, leadsTo } from '../nvme/address.ts'
 import type { Destination } from '../nvme/controller.ts'
-import { readControllers } from '../nvme/controllers.ts'
 import type { NvmeNamespace } from '../nvme/controllers.ts'
 import { Departure } from '../nvme/departure.ts'
 import { growNamespace } from '../nvme/growth.ts'
@@ -62,7 +61,8 @@ export class NVMeOFConnector implements InitiatorConnector {
     stopRejoining(volumeKey(volume.target))
     using call = new OutlastingCall('nvmeof.connectVolume', options)
     const { operation, stop } = call
-    const host = await operation.step('host', (waiting) => nvmeHost(volume, waiting))
+    const host = operation.step('host', (waiting) => nvmeHost(volume, waiting))
+    host.catch(() => undefined) // whoever needs it hears of it
     call.hold(await operation.step('lock', (waiting) => lock(volumeKey(volume.target), waiting)))
     const destinations = volume.target.addresses.map((address) => ({
       nqn: volume.target.nqn,
@@ -224,8 +224,7 @@ async function rejoin(
 /** @throws BrickError IDENTITY_MISMATCH when it may be any of several */
 async function findVolume(volume: Volume, device: KnownDevice, signal: AbortSignal): Promise<AttachedNamespace> {
   const { target } = volume
-  const [host, all] = await together([nvmeHost(volume, signal), readControllers(signal)])
-  const controllers = ownAmong(all, target.nqn, host)
+  const controllers = await ownControllers(target.nqn, nvmeHost(volume, signal), signal)
   const known: KnownNamespace = isNamed(target) ? target : { wwid: device.wwn ?? wwidAt(device.path, controllers) }
   const namespaces = namespacesAmong(controllers, known)
   const another = namespaces.find(({ wwid }) => device.wwn !== undefined && device.wwn !== wwid)

@@ -23,7 +23,8 @@ import type { NvmeNamespace } from './controllers.ts'
 export interface Destination {
   readonly nqn: string
   readonly address: NvmeAddress
-  readonly host: NvmeHost
+  /** Who this host is: it may still be read while there is something else to find out. */
+  readonly host: Promise<NvmeHost>
   readonly settings: NvmeSettings
 }
 
@@ -166,11 +167,12 @@ export async function connect(
   signal: AbortSignal,
   meanwhile = (): void => undefined,
 ): Promise<FabricsController> {
+  const { nqn: hostnqn, id: hostid } = await host
   const options = {
     ...addressOptions(address),
     nqn,
-    hostnqn: host.nqn,
-    hostid: host.id,
+    hostnqn,
+    hostid,
     // A controller in this host is not lost.
     ...(address.transport !== 'loop' && { ctrl_loss_tmo: -1 }),
     ...settings,

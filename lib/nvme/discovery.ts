@@ -91,7 +91,7 @@ async function askThroughKernel(
     const places = await operation.step('resolve', () => placesOf(address, signal))
     using portal = probe(address, places, signal)
     const answering = await operation.step('portal', () => portal.answer)
-    const destination = { nqn: discoveryNqn, address: answering, host, settings }
+    const destination = { nqn: discoveryNqn, address: answering, host: Promise.resolve(host), settings }
     const { instance } = await operation.step('connect', () => connect(destination, rollback, signal))
     const found = await operation.step('log', () => discoveryLog(`nvme${instance}`, signal))
     const [leftover] = await rollback.run(operation)

@@ -10,7 +10,7 @@ import type { ErrorCode, NvmeConnectSettings } from 'hostbrick'
 import { startTlshd } from '../daemons.ts'
 import { loadModules, run } from '../command.ts'
 import { readDevice, writeDevice } from '../device.ts'
-import { nvmeHost, removeNvmeHost, writeNvmeHost } from '../nvme-host.ts'
+import { disconnectAll, nvmeHost, removeNvmeHost, writeNvmeHost } from '../nvme-host.ts'
 import { NvmePort, NvmeSubsystem } from '../nvme-targets.ts'
 import { assertNothingLeft, settled, snapshot, type Snapshot } from '../residue.ts'
 import { Undo } from '../undo.ts'
@@ -45,6 +45,7 @@ before(async () => {
     undo.keep(new NvmePort({ number: 1, address: '127.0.0.1', subsystems: [open] })),
     undo.keep(new NvmePort({ number: 2, address: '127.0.0.2', tls: true, subsystems: [open] })),
   ]
+  undo.add(disconnectAll)
   await settled()
   clean = snapshot()
   subscribe('hostbrick:step', listen)

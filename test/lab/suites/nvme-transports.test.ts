@@ -9,7 +9,7 @@ import { beginConnect, deleteController } from '../../../dist/nvme/fabrics.js'
 import { loadModules } from '../command.ts'
 import { readDevice, writeDevice } from '../device.ts'
 import { fcLoop, type FcLoop } from '../fc-loop.ts'
-import { nvmeHost, removeNvmeHost, writeNvmeHost } from '../nvme-host.ts'
+import { disconnectAll, nvmeHost, removeNvmeHost, writeNvmeHost } from '../nvme-host.ts'
 import { NvmePort, NvmeSubsystem } from '../nvme-targets.ts'
 import { rdmaDevice, type RdmaDevice } from '../rdma.ts'
 import { assertNothingLeft, settled, snapshot, type Snapshot } from '../residue.ts'
@@ -39,6 +39,7 @@ before(async () => {
   undo.keep(new NvmePort({ number: 2, transport: 'fc', address: fc.targetPort, subsystems }))
   undo.keep(new NvmePort({ number: 3, transport: 'rdma', address: rdma.address, subsystems }))
   undo.keep(new NvmePort({ number: 4, address: '127.0.0.1', subsystems }))
+  undo.add(disconnectAll)
   await settled()
   clean = snapshot()
 })

@@ -6,7 +6,7 @@ import type { DeviceInfo } from 'hostbrick'
 import { readControllers } from '../../../dist/nvme/controllers.js'
 import { Watch } from '../../../dist/wait.js'
 import { loadModules } from '../command.ts'
-import { removeNvmeHost, writeNvmeHost } from '../nvme-host.ts'
+import { disconnectAll, removeNvmeHost, writeNvmeHost } from '../nvme-host.ts'
 import { NvmePort, NvmeSubsystem } from '../nvme-targets.ts'
 import { assertNothingLeft, settled, snapshot, type Snapshot } from '../residue.ts'
 import { Traffic } from '../traffic.ts'
@@ -18,7 +18,8 @@ const numbers = [1, 2, 3, 4, 5, 6, 7, 8] as const
 const limit = { timeout: 90_000 }
 const connector = new NVMeOFConnector({ useMultipath: true, settings: { reconnect_delay: 1, nr_io_queues: 1 } })
 
-let subsystem: NvmeSubsystem
+let shared: NvmeSubsystem
+let alone: NvmeSubsystem
 let ports: NvmePort[] = []
 let clean: Snapshot
 const undo = new Undo()
@@ -27,14 +28,14 @@ before(async () => {
   writeNvmeHost()
   undo.add(removeNvmeHost)
   loadModules('nvme_fabrics', 'nvme_tcp')
-  const namespaces = Object.fromEntries(
-    numbers.map((number) => [number, { megabytes: 8, group: number === 8 ? 2 : 1 }]),
-  )
-  subsystem = undo.keep(new NvmeSubsystem({ nqn: NQN, namespaces }))
+  const namespaces = Object.fromEntries(numbers.map((number) => [number, { megabytes: 8 }]))
+  shared = undo.keep(new NvmeSubsystem({ nqn: `${NQN}-eight`, namespaces }))
+  alone = undo.keep(new NvmeSubsystem({ nqn: NQN, namespaces: { 1: { megabytes: 8, group: 2 } } }))
   undo.add(() => {
     for (const port of ports) port.remove()
   })
   openPorts()
+  undo.add(disconnectAll)
   await settled()
   clean = snapshot()
 })
@@ -44,23 +45,24 @@ afterEach(async () => {
 })
 
 function openPorts(): void {
-  ports = addresses.map((address, index) => new NvmePort({ number: index + 1, address, subsystems: [subsystem] }))
+  ports = addresses.map((address, index) => new NvmePort({ number: index + 1, address, subsystems: [shared, alone] }))
   for (const port of ports) port.setAnaState(2, 'optimized')
 }
 
 const portals = addresses.map((address) => [address, 4420, 'tcp'])
-const volume = (number: number): Record<string, unknown> => ({
-  target_nqn: NQN,
+const volume = (subsystem: NvmeSubsystem, number = 1): Record<string, unknown> => ({
+  target_nqn: subsystem.nqn,
   portals,
   vol_uuid: subsystem.namespace(number).uuid,
 })
-const attach = (number: number): Promise<DeviceInfo> => connector.connectVolume(volume(number), { ready: 'all' })
+const attach = (properties: Record<string, unknown>): Promise<DeviceInfo> =>
+  connector.connectVolume(properties, { ready: 'all' })
 const controllers = async (): Promise<string[]> =>
   (await readControllers(AbortSignal.timeout(30_000))).map(({ name, state }) => `${name} ${state}`).sort()
 
 describe('a subsystem of eight volumes', limit, () => {
   it('goes with the last of them; till then the others are written to as if nothing happened', async () => {
-    const infos = await Promise.all(numbers.map(attach))
+    const infos = await Promise.all(numbers.map((number) => attach(volume(shared, number))))
     const connected = await controllers()
     assert.equal(connected.length, 2)
     const [first, ...others] = infos.map(({ path }, index) => ({
@@ -68,19 +70,18 @@ describe('a subsystem of eight volumes', limit, () => {
       traffic: new Traffic(path),
     }))
     await first?.traffic.stop()
-    await connector.disconnectVolume(volume(1), infos[0])
-    subsystem.unmap(1)
+    await connector.disconnectVolume(volume(shared, 1), infos[0])
+    shared.unmap(1)
     for (const { traffic } of others) await traffic.flows()
     assert.deepEqual(await controllers(), connected)
     for (const { number, traffic } of others) {
       await traffic.stop()
-      await connector.disconnectVolume(volume(number), infos[number - 1])
+      await connector.disconnectVolume(volume(shared, number), infos[number - 1])
       if (number === 8) break
       assert.deepEqual(await controllers(), connected)
-      subsystem.unmap(number)
+      shared.unmap(number)
     }
     assert.deepEqual(await controllers(), [])
-    for (const number of numbers.slice(0, 7)) subsystem.map(number, { megabytes: 8 })
   })
 })
 
@@ -90,7 +91,7 @@ describe('the paths of a volume', limit, () => {
   })
 
   it('change while it is written to, and each attach tells how they are', async () => {
-    const info = await attach(8)
+    const info = await attach(volume(alone))
     const traffic = new Traffic(info.path)
     for (const states of [
       ['non-optimized', 'optimized'],
@@ -99,7 +100,7 @@ describe('the paths of a volume', limit, () => {
     ]) {
       for (const [index, state] of states.entries()) ports[index]?.setAnaState(2, state)
       await traffic.flows()
-      const { paths } = await attach(8)
+      const { paths } = await attach(volume(alone))
       const told = new Map(paths.map(({ portal, ana_state }) => [portal, ana_state]))
       assert.deepEqual(
         addresses.map((address) => told.get(`${address}:4420`)),
@@ -107,20 +108,20 @@ describe('the paths of a volume', limit, () => {
       )
     }
     await traffic.stop()
-    await connector.disconnectVolume(volume(8), info)
+    await connector.disconnectVolume(volume(alone), info)
   })
 
   it('may all be inaccessible at first', async () => {
     for (const port of ports) port.setAnaState(2, 'inaccessible')
-    const attaching = connector.connectVolume(volume(8))
+    const attaching = connector.connectVolume(volume(alone))
     using news = new Watch('kernel', ({ subsystem: name }) => name === 'nvme')
     await news.until(async () => ((await controllers()).length === 2 ? true : undefined), AbortSignal.timeout(30_000))
     ports[1]?.setAnaState(2, 'optimized')
-    await connector.disconnectVolume(volume(8), await attaching)
+    await connector.disconnectVolume(volume(alone), await attaching)
   })
 
   it('are lost and come back, and what was written meanwhile arrives', async () => {
-    const info = await attach(1)
+    const info = await attach(volume(alone))
     const traffic = new Traffic(info.path)
     await traffic.flows()
     for (const port of ports) port.remove()
@@ -129,9 +130,9 @@ describe('the paths of a volume', limit, () => {
     await traffic.flows()
     assert.ok(traffic.written > before, 'nothing was written')
     // It waits for controllers that are still being connected anew.
-    assert.equal((await attach(1)).paths.length, 2)
+    assert.equal((await attach(volume(alone))).paths.length, 2)
     await traffic.stop()
-    await connector.disconnectVolume(volume(1), info)
+    await connector.disconnectVolume(volume(alone), info)
   })
 })
 
@@ -171,14 +172,13 @@ describe('32 subsystems', { timeout: 180_000 }, () => {
 
 describe('a volume that is not there any more', limit, () => {
   it('is a failure of an attach that says so', async () => {
-    const { uuid } = subsystem.namespace(2)
-    subsystem.unmap(2)
-    const gone = { target_nqn: NQN, portals, vol_uuid: uuid }
+    const gone = volume(alone)
+    alone.unmap(1)
     await assert.rejects(connector.connectVolume(gone, { timeout: 20_000 }), (error) => {
       assert.ok(error instanceof BrickError, String(error))
       assert.equal(error.code, 'LUN_NOT_MAPPED', error.message)
       return true
     })
-    subsystem.map(2, { megabytes: 8 })
+    alone.map(1, { megabytes: 8, group: 2 })
   })
 })
