@@ -5,6 +5,6 @@ export async function together<T extends readonly unknown[]>(promises: {
   const outcomes = await Promise.allSettled(promises)
   return outcomes.map((outcome) => {
     if (outcome.status === 'rejected') throw outcome.reason
-    return outcome.value as unknown
+    return outcome.value
   }) as unknown as T
 }

@@ -45,7 +45,7 @@ function codeOf(error: unknown): ErrorCode | undefined {
   if (failedWith(error, ...unreachable)) return /auth/i.test(detail) ? 'AUTH_FAILED' : 'PORTAL_UNREACHABLE'
   if (failedWith(error, 'EKEYREJECTED', 'ENOKEY', 'EACCES')) return 'AUTH_FAILED'
   // The kernel has no such transport, or a transport has no such option.
-  if (failedWith(error, 'EINVAL')) return /no handler found/.test(detail) ? 'NOT_SUPPORTED' : 'INVALID_ARGUMENT'
+  if (failedWith(error, 'EINVAL')) return detail.includes('no handler found') ? 'NOT_SUPPORTED' : 'INVALID_ARGUMENT'
   return failedWith(error, 'EIO') ? meaningOf(detail) : undefined
 }
 

@@ -11,6 +11,7 @@ import { Rollback, withLeftovers } from '../rollback.ts'
 import { discoveryLog } from './admin.ts'
 import { nvmeAddress, nvmeTransport, portalOf, requiredPort } from './address.ts'
 import type { NvmeAddress, NvmeTransport } from './address.ts'
+import { notConnected } from './connect-error.ts'
 import { connect, placesOf, probe } from './controller.ts'
 import { askDiscovery } from './discovery-session.ts'
 import type { DiscoveredSubsystem } from './log-pages.ts'
@@ -92,7 +93,10 @@ async function askThroughKernel(
     using portal = probe(address, places, signal)
     const answering = await operation.step('portal', () => portal.answer)
     const destination = { nqn: discoveryNqn, address: answering, host: Promise.resolve(host), settings }
-    const { instance } = await operation.step('connect', () => connect(destination, rollback, signal))
+    const { instance, connected, reason } = await operation.step('connect', () =>
+      connect(destination, rollback, signal),
+    )
+    if (!connected) throw notConnected(reason, discoveryNqn, answering)
     const found = await operation.step('log', () => discoveryLog(`nvme${instance}`, signal))
     const [leftover] = await rollback.run(operation)
     if (leftover) throw asBrickError(leftover.error, leftover.step)

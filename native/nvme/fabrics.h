@@ -25,9 +25,9 @@ constexpr std::uint32_t unconnected = 0xffff;
 std::string fabrics_options();
 
 /**
- * Connects to a controller and returns when it is live; its namespaces come later. Over Fibre Channel it also returns when
- * the first try has failed: then the kernel goes on trying, or the controller is about to go. The kernel does one connect at
- * a time, and takes minutes for one that does not answer. `options` may hold secrets and is shown to nobody.
+ * Connects to a controller and returns when it is live; its namespaces come later. Over Fibre Channel it also returns
+ * when the first try has failed: then the kernel goes on trying, or the controller is about to go. The kernel does one
+ * connect at a time, and takes minutes for one that does not answer. `options` may hold secrets and is shown to nobody.
  * Throws SystemError: EALREADY when there is such a controller, EIO for whatever the controller itself refuses, with
  * what the kernel's log says of the reason in `detail`, if it may be read.
  */

@@ -75,7 +75,9 @@ TEST_CASE("it begins where it is to") {
 
 TEST_CASE("nobody listens") {
   std::uint16_t port = 0;
-  { port = Listener(1).port(); }
+  {
+    port = Listener(1).port();
+  }
   CHECK(error_of({"127.0.0.1", port, "", ""}) == ECONNREFUSED);
 }
 
