@@ -310,9 +310,14 @@ describe('a connection by /dev/nvme-fabrics', () => {
 })
 
 describe('without native multipath', () => {
-  // The target uses the same module.
-  const unload = (): string =>
-    run('modprobe', '--remove', 'nvmet_tcp', 'nvmet', 'nvme_tcp', 'nvme_fabrics', 'nvme_core')
+  // The target uses the same module, and so do transports that other suites have loaded.
+  const unload = (): string => {
+    const transports = ['nvme_fcloop', 'nvmet_fc', 'nvme_fc', 'nvmet_rdma', 'nvme_rdma', 'nvme_loop']
+    return run(
+      'modprobe',
+      ...['--remove', ...transports, 'nvmet_tcp', 'nvmet', 'nvme_tcp', 'nvme_fabrics', 'nvme_core'],
+    )
+  }
   before(async () => {
     tearDown()
     await settled() // while udev looks at a disk, its module cannot go
