@@ -79,10 +79,11 @@ export interface MapState {
   readonly status: readonly MapTarget[]
 }
 
-/** A controller that is connected: /dev/nvme`instance`, and what its subsystem calls it. */
+/** A controller: /dev/nvme`instance`. Of one that is not connected yet, `reason` is what the kernel's log says. */
 export interface FabricsController {
   readonly instance: number
-  readonly controllerId: number
+  readonly connected: boolean
+  readonly reason: string
 }
 
 /** What to read of which NVMe log page; see native/nvme/admin.h. */
@@ -158,8 +159,12 @@ export interface Binding {
   /** Of all interfaces but the loopback ones, without zones. */
   ownAddresses(lane: string): Job<string[]>
   resolveHost(host: string): Job<string[]>
+  /** Resolves when somebody listens there, who does not get to see it; `source` and `interface` may be empty. */
+  probePort(address: string, port: number, source: string, iface: string): Job<void>
   runProgram(program: Program): Job<Ending>
   lockByte(lane: string, path: string, offset: bigint): Job<() => void>
+  /** At once, without a thread: undefined while somebody else holds it. */
+  tryLockByte(path: string, offset: bigint): (() => void) | undefined
   openMonitor(group: UeventGroup, receive: (events: string[], lost: boolean) => void): () => void
   /** EPROTONOSUPPORT when the kernel has no iSCSI loaded, EPERM without CAP_NET_ADMIN. */
   openSessionMonitor(receive: (events: SessionEvent[], lost: boolean) => void): () => void

@@ -29,6 +29,8 @@ export type { DiscoveredPortal, DiscoveredTarget, DiscoveryCredentials, Discover
 export { discoverNvmeSubsystems } from './nvme/discovery.ts'
 export type { DiscoveryPortal, NvmeDiscoveryOptions } from './nvme/discovery.ts'
 export type { DiscoveredSubsystem } from './nvme/log-pages.ts'
+export type { NvmeTransport } from './nvme/address.ts'
+export type { NvmeConnectSettings } from './properties/nvmeof.ts'
 export type { CallOptions } from './operation.ts'
 export type { DeviceInfo, IdentityInfo, PathInfo } from './properties/device-info.ts'
 export type { Association, CodeSet, Designator, DesignatorType } from './scsi/designators.ts'

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { constants } from 'node:os'
 import { orAborted } from './abort.ts'
-import { binding, failedWith, finish } from './binding.ts'
+import { asSystemError, binding, failedWith, finish } from './binding.ts'
 
 /** Below /run itself, which only root can write to: in /run/lock anybody could make the folder first. */
 const folder = '/run/hostbrick'
@@ -52,7 +52,10 @@ function byteOf(key: string): bigint {
 }
 
 async function lockFile(key: string, signal: AbortSignal): Promise<() => void> {
-  const take = (): Promise<() => void> => finish(binding().lockByte(`lock:${key}`, file, byteOf(key)), signal)
+  const byte = byteOf(key)
+  // A free lock is taken on the spot: to try costs less than to have a thread wait.
+  const take = async (): Promise<() => void> =>
+    tryLock(byte) ?? (await finish(binding().lockByte(`lock:${key}`, file, byte), signal))
   try {
     return await take()
   } catch (error) {
@@ -60,5 +63,13 @@ async function lockFile(key: string, signal: AbortSignal): Promise<() => void> {
     const make = { verb: 'makeDirectory', path: folder, mode: 0o700, unless: [EEXIST] } as const
     await finish(binding().changeFiles('files', [make]), signal)
     return await take()
+  }
+}
+
+function tryLock(byte: bigint): (() => void) | undefined {
+  try {
+    return binding().tryLockByte(file, byte)
+  } catch (error) {
+    throw asSystemError(error)
   }
 }

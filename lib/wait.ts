@@ -38,19 +38,26 @@ export class Watch implements Disposable {
    *
    * `resync` is for when events were lost, or none came for a second: it looks at the host itself where `look` only
    * looks at what the events said.
+   *
+   * `soon` is for what the kernel may not announce: in how many milliseconds to look once more after so many looks.
    */
-  async until<T>(look: Look<T>, signal: AbortSignal, resync: Look<T> = look): Promise<T> {
-    for (;;) {
+  async until<T>(
+    look: Look<T>,
+    signal: AbortSignal,
+    resync: Look<T> = look,
+    soon: (looks: number) => number | undefined = () => undefined,
+  ): Promise<T> {
+    for (let looks = 1; ; looks++) {
       signal.throwIfAborted()
       const overdue = this.#overdue
       this.#due = this.#overdue = false
       const found = (await look()) ?? (overdue ? await resync() : undefined)
       if (found !== undefined) return found
-      await this.#nextLook(signal)
+      await this.#nextLook(signal, soon(looks))
     }
   }
 
-  async #nextLook(signal: AbortSignal): Promise<void> {
+  async #nextLook(signal: AbortSignal, soon: number | undefined): Promise<void> {
     await new Promise<void>((resolve) => {
       if (this.#due || signal.aborted) {
         resolve()
@@ -63,9 +70,9 @@ export class Watch implements Disposable {
         resolve()
       }
       const guard = setTimeout(() => {
-        this.#overdue = true
+        this.#overdue ||= soon === undefined
         done()
-      }, guardInterval)
+      }, soon ?? guardInterval)
       signal.addEventListener('abort', done, { once: true })
       this.#wake = done
     })

@@ -1,6 +1,6 @@
 import { machine } from 'node:os'
 import { BrickError, invalid } from '../errors.ts'
-import type { NvmeSettings } from '../properties/nvmeof.ts'
+import type { NvmeConnectSettings } from '../properties/nvmeof.ts'
 import { FibreChannelConnector } from './fibre-channel.ts'
 import { HuaweiStorHyperConnector } from './huawei-stor-hyper.ts'
 import type { InitiatorConnector as Connector } from './initiator-connector.ts'
@@ -16,7 +16,7 @@ export interface FactoryOptions {
   /** Of ISCSI: what sessions run over, see `ISCSIConnectorOptions`. ISER's are over 'iser'. */
   transport?: string | undefined
   /** Of NVME and NVMEOF: settings of every connect, see `NVMeOFConnectorOptions`. */
-  settings?: NvmeSettings | undefined
+  settings?: NvmeConnectSettings | undefined
   /** The machine, as uname -m names it, that decides between a protocol's variants. By default this host's. */
   arch?: string | undefined
 }

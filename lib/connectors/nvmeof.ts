@@ -4,25 +4,24 @@ import { handedOut } from '../encryption/linked-volume.ts'
 import { BrickError } from '../errors.ts'
 import { readFile } from '../files.ts'
 import { nvmeHost } from '../host/nvme-host.ts'
-import type { NvmeHost } from '../host/nvme-host.ts'
 import { lock } from '../lock.ts'
 import { asBrickError, Operation } from '../operation.ts'
 import type { CallOptions } from '../operation.ts'
 import { hasPathTo, ownControllers } from '../nvme/attached.ts'
 import type { AttachedNamespace, FabricController } from '../nvme/attached.ts'
 import { formatPlace, leadsTo } from '../nvme/address.ts'
-import { leave } from '../nvme/controller.ts'
 import type { Destination } from '../nvme/controller.ts'
 import type { NvmeNamespace } from '../nvme/controllers.ts'
+import { Departure } from '../nvme/departure.ts'
 import { growNamespace } from '../nvme/growth.ts'
 import { isNamed, isStillSame, namespacesAmong } from '../nvme/namespace.ts'
 import type { KnownNamespace } from '../nvme/namespace.ts'
-import { bringUp, controllerKey } from '../nvme/path.ts'
+import { bringUp } from '../nvme/path.ts'
 import type { NvmeWay } from '../nvme/path.ts'
 import { readDeviceInfo } from '../properties/device-info.ts'
 import type { DeviceInfo, KnownDevice } from '../properties/device-info.ts'
 import { parseNvmeofProperties, parseNvmeSettings } from '../properties/nvmeof.ts'
-import type { NvmeofProperties, NvmeSettings, NvmeTarget } from '../properties/nvmeof.ts'
+import type { NvmeConnectSettings, NvmeofProperties, NvmeTarget } from '../properties/nvmeof.ts'
 import { Mirror } from '../raid/mirror.ts'
 import { withLeftovers } from '../rollback.ts'
 import { together } from '../together.ts'
@@ -42,20 +41,21 @@ export interface NVMeOFConnectorOptions {
   useMultipath?: boolean | undefined
   /** With `useMultipath`: a kernel that makes one device of each path is an error. Properties can ask for it, too. */
   enforceMultipath?: boolean | undefined
-  /** Settings of every connect, for those that the properties do not name. */
-  settings?: NvmeSettings | undefined
+  /** How this host connects, as far as the properties do not say it. */
+  settings?: NvmeConnectSettings | undefined
 }
 
 /** Namespaces of NVMe subsystems that are reached over a fabric, and mirrors that this host makes of several. */
 export class NVMeOFConnector implements InitiatorConnector {
   readonly #useMultipath: boolean
   readonly #enforceMultipath: boolean
-  readonly #settings: NvmeSettings
+  readonly #settings: NvmeConnectSettings
 
   constructor({ useMultipath = false, enforceMultipath = false, settings = {} }: NVMeOFConnectorOptions = {}) {
     this.#useMultipath = useMultipath
     this.#enforceMultipath = enforceMultipath
-    this.#settings = parseNvmeSettings(settings)
+    parseNvmeSettings(settings)
+    this.#settings = { ...settings }
   }
 
   async connectVolume(properties: unknown, options: ConnectOptions = {}): Promise<DeviceInfo> {
@@ -75,7 +75,7 @@ export class NVMeOFConnector implements InitiatorConnector {
   }
 
   #calls(properties: unknown): VolumeCalls {
-    const volume = parseNvmeofProperties(properties)
+    const volume = parseNvmeofProperties(properties, this.#settings)
     const namespaces = volume.targets.map((target): VolumeCalls => {
       const leg = { ...volume, target }
       return {
@@ -96,17 +96,18 @@ export class NVMeOFConnector implements InitiatorConnector {
     stopRejoining(volumeKey(volume.target))
     using call = new OutlastingCall('nvmeof.connectVolume', options)
     const { operation, stop } = call
-    const host = await operation.step('host', (waiting) => nvmeHost(volume, waiting))
+    const host = operation.step('host', (waiting) => nvmeHost(volume, waiting))
+    host.catch(() => undefined) // whoever needs it hears of it
     call.hold(await operation.step('lock', (waiting) => lock(volumeKey(volume.target), waiting)))
     const destinations = volume.target.addresses.map((address) => ({
       nqn: volume.target.nqn,
       address,
       host,
-      settings: { ...this.#settings, ...volume.settings },
+      settings: volume.settings,
     }))
     if (!(await this.#atOnce(volume, operation))) {
       const way = await firstWay(destinations, volume.target, operation)
-      return await describe({ ways: [way], expected: 1, failed: [] }, destinations, operation)
+      return describe({ ways: [way], expected: 1, failed: [] }, way.controllers, operation)
     }
     const ways = await allWays(destinations, volume.target, ready, operation)
     // What is still being tried goes on with the volume's lock.
@@ -116,8 +117,8 @@ export class NVMeOFConnector implements InitiatorConnector {
       name: 'nvmeof.rejoin',
       retry: (missing, { namespace }, again) => rejoin(missing, namespace.wwid, again),
     })
-    const attached = { ways: ways.up, expected: destinations.length, failed: ways.failed }
-    return await describe(attached, destinations, operation)
+    const controllers = await operation.step('paths', (signal) => ownControllers(volume.target.nqn, host, signal))
+    return describe({ ways: ways.up, expected: destinations.length, failed: ways.failed }, controllers, operation)
   }
 
   async #disconnect(volume: Volume, deviceInfo: unknown, options: DisconnectOptions): Promise<void> {
@@ -125,34 +126,25 @@ export class NVMeOFConnector implements InitiatorConnector {
     const { force = false, ignoreErrors = false } = options
     stopRejoining(volumeKey(volume.target))
     using operation = new Operation('nvmeof.disconnectVolume', options)
-    const host = await operation.step('host', (signal) => nvmeHost(volume, signal))
     using _volume = await operation.step('lock', (signal) => lock(volumeKey(volume.target), signal))
-    const found = await operation.step('find', (signal) => findVolume(volume.target, device, host, signal))
-    const failures = await release(found, force, operation)
-    const { nqn } = volume.target
-    await together(
-      found.controllers.map(async (controller) => {
-        const { address } = controller
-        using _controller = await operation.step('lock', (signal) => lock(controllerKey({ nqn, address }), signal))
-        await operation.step('leave', (signal) => leave(controller, found.namespaces, signal))
-      }),
-    )
+    const found = await operation.step('find', (signal) => findVolume(volume, device, signal))
+    using departure = new Departure(found)
+    const [failures] = await together([release(found, force, operation), departure.prepare(operation)])
+    await departure.complete(operation)
     if (failures.length > 0 && !ignoreErrors) throw allFailed(failures)
   }
 
   async #extend(volume: Volume, options: ExtendOptions): Promise<number> {
     const { expectedBytes } = options
     using operation = new Operation('nvmeof.extendVolume', options)
-    const host = await operation.step('host', (signal) => nvmeHost(volume, signal))
     using _volume = await operation.step('lock', (signal) => lock(volumeKey(volume.target), signal))
-    const found = await operation.step('find', (signal) => findVolume(volume.target, noDevice, host, signal))
+    const found = await operation.step('find', (signal) => findVolume(volume, noDevice, signal))
     return await growNamespace(found, expectedBytes, operation)
   }
 
   async #paths(volume: Volume, options: CallOptions): Promise<string[]> {
     using operation = new Operation('nvmeof.getVolumePaths', options)
-    const host = await operation.step('host', (signal) => nvmeHost(volume, signal))
-    const { namespaces } = await operation.step('find', (signal) => findVolume(volume.target, noDevice, host, signal))
+    const { namespaces } = await operation.step('find', (signal) => findVolume(volume, noDevice, signal))
     return namespaces.map(({ path }) => path)
   }
 
@@ -184,8 +176,8 @@ interface Volume extends NvmeofProperties {
 }
 
 /** All calls for one volume meet here. */
-function volumeKey({ nqn, uuid, nguid, namespaceId }: NvmeTarget): string {
-  return `volume nvme ${nqn} ${uuid?.replaceAll('-', '') ?? nguid ?? namespaceId ?? ''}`
+function volumeKey({ nqn, uuid, nguid, eui64, namespaceId }: NvmeTarget): string {
+  return `volume nvme ${nqn} ${uuid?.replaceAll('-', '') ?? nguid ?? eui64 ?? namespaceId ?? ''}`
 }
 
 const noDevice: KnownDevice = { wwn: undefined, path: undefined }
@@ -253,13 +245,9 @@ async function rejoin(
 }
 
 /** @throws BrickError IDENTITY_MISMATCH when it may be any of several */
-async function findVolume(
-  target: NvmeTarget,
-  device: KnownDevice,
-  host: NvmeHost,
-  signal: AbortSignal,
-): Promise<AttachedNamespace> {
-  const controllers = await ownControllers(target.nqn, host, signal)
+async function findVolume(volume: Volume, device: KnownDevice, signal: AbortSignal): Promise<AttachedNamespace> {
+  const { target } = volume
+  const controllers = await ownControllers(target.nqn, nvmeHost(volume, signal), signal)
   const known: KnownNamespace = isNamed(target) ? target : { wwid: device.wwn ?? wwidAt(device.path, controllers) }
   const namespaces = namespacesAmong(controllers, known)
   const another = namespaces.find(({ wwid }) => device.wwn !== undefined && device.wwn !== wwid)
@@ -279,27 +267,29 @@ async function release(found: AttachedNamespace, force: boolean, operation: Oper
   const { attempt, failures } = attempts(force, operation)
   await together(
     found.namespaces.map(async (namespace) => {
-      await attempt('use', (signal) => refuseInUse(namespace.path, signal))
-      await attempt('flush', (signal) => flushNamespace(namespace, found, signal))
+      // Both at once. What has become another volume must not be written to.
+      const [, same] = await together([
+        attempt('use', (signal) => refuseInUse(namespace.path, signal)),
+        attempt('identity', (signal) => isUnchanged(namespace, found, signal)),
+      ])
+      if (same === true) await attempt('flush', (signal) => flush(namespace.path, signal))
     }),
   )
   return failures
 }
 
-/** What has become another volume must not be written to. */
-async function flushNamespace(
+/** Whether it still is the volume that the kernel noted. @throws BrickError FLUSH_FAILED when no controller can tell */
+async function isUnchanged(
   namespace: NvmeNamespace,
   { controllers }: AttachedNamespace,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   const live = controllers.find((each) => each.state === 'live' && hasPathTo(each, [namespace]))
-  if (live === undefined) {
-    // Whoever flushes it waits until a controller is back, which may be never.
-    throw new BrickError('FLUSH_FAILED', `${namespace.path}: no controller that leads to it is live`, {
-      details: { device: namespace.path },
-    })
-  }
-  if (await isStillSame(live.name, namespace, signal)) await flush(namespace.path, signal)
+  if (live) return await isStillSame(live.name, namespace, signal)
+  // Whoever flushes it waits until a controller is back, which may be never.
+  throw new BrickError('FLUSH_FAILED', `${namespace.path}: no controller that leads to it is live`, {
+    details: { device: namespace.path },
+  })
 }
 
 interface Attached {
@@ -309,26 +299,24 @@ interface Attached {
   readonly failed: readonly FailedWay<Destination>[]
 }
 
-async function describe(
+function describe(
   { ways, expected, failed }: Attached,
-  destinations: readonly Destination[],
+  controllers: readonly FabricController[],
   operation: Operation,
-): Promise<DeviceInfo> {
+): DeviceInfo {
   const [first] = ways
-  const [destination] = destinations
-  if (first === undefined || destination === undefined) throw new RangeError('no path')
+  if (first === undefined) throw new RangeError('no path')
   const { namespace, facts } = first
-  const { nqn, host } = destination
-  const controllers = await operation.step('paths', (signal) => ownControllers(nqn, host, signal))
   const leading = controllers.filter((each) => hasPathTo(each, [namespace]))
   return {
     type: 'block',
     path: namespace.path,
-    paths: leading.map(({ name, address, paths }) => ({
+    paths: leading.map(({ name, address, tls, paths }) => ({
       path: namespace.path,
       portal: formatPlace(address),
       controller: name,
       ana_state: paths.find((path) => path.namespace.name === namespace.name)?.anaState ?? null,
+      tls,
     })),
     expected_paths: expected,
     degraded: ways.length < expected,

@@ -25,14 +25,14 @@ export async function nvmeHost(
   const givenNqn = hostNqn === undefined ? undefined : nvmeName(hostNqn, 'hostNqn')
   const givenId = hostId === undefined ? undefined : uuidText(hostId, 'hostId')
   if (givenNqn !== undefined && givenId !== undefined) return { nqn: givenNqn, id: givenId }
-  const ownNqn = await firstLine(nqnPath, signal)
+  const [ownNqn, ownHostId] = await Promise.all([firstLine(nqnPath, signal), firstLine(idPath, signal)])
   const nqn = givenNqn ?? (ownNqn === undefined ? undefined : nvmeName(ownNqn, nqnPath))
   if (nqn === undefined) {
     throw new BrickError('NOT_SUPPORTED', `this host has no NVMe name in ${nqnPath}: ensureHostIdentity() makes one`, {
       details: { path: nqnPath },
     })
   }
-  const ownId = nqn === ownNqn ? await firstLine(idPath, signal) : undefined
+  const ownId = nqn === ownNqn ? ownHostId : undefined
   const id = givenId ?? (ownId === undefined ? undefined : uuidText(ownId, idPath)) ?? idInName(nqn)
   if (id === undefined) throw invalid('hostId', `the UUID that goes with the host ${nqn}`, hostId)
   return { nqn, id }

@@ -2,6 +2,7 @@ import { orAborted } from '../abort.ts'
 import { binding, finish } from '../binding.ts'
 import { asBrickError, Operation } from '../operation.ts'
 import type { CallOptions } from '../operation.ts'
+import { SharedLook } from '../shared-look.ts'
 import { blockFolder, toBlockDevice } from './block-device.ts'
 import type { BlockDevice } from './block-device.ts'
 import { readWalk } from './walk.ts'
@@ -55,29 +56,12 @@ const patience = 60_000
  */
 export async function inventory(options?: CallOptions): Promise<Inventory> {
   // Most callers bring no bounds of their own: they wait for the walk, which has one, and cost next to nothing.
-  if (options === undefined) return takeInventory()
+  if (options === undefined) return walks.take()
   using operation = new Operation('inventory', options)
-  return await operation.step('walk', (signal) => orAborted(takeInventory(), signal))
+  return await operation.step('walk', (signal) => orAborted(walks.take(), signal))
 }
 
-/** The walk that others who ask meanwhile are to get as well: it has not begun yet. */
-let next: Promise<Inventory> | undefined
-let current: Promise<unknown> = Promise.resolve()
-
-/** Callers that come while a walk runs share the one after it, which begins later than they asked. */
-function takeInventory(): Promise<Inventory> {
-  return (next ??= current.then(
-    () => begin(),
-    () => begin(),
-  ))
-}
-
-function begin(): Promise<Inventory> {
-  next = undefined
-  const walk = readInventory('/sys')
-  current = walk
-  return walk
-}
+const walks = new SharedLook(() => readInventory('/sys'))
 
 async function readInventory(root: string): Promise<Inventory> {
   const folders = [blockFolder]

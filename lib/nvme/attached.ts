@@ -1,4 +1,5 @@
 import type { NvmeHost } from '../host/nvme-host.ts'
+import { together } from '../together.ts'
 import { readControllers } from './controllers.ts'
 import type { NvmeController, NvmeNamespace } from './controllers.ts'
 import type { NvmeAddress } from './address.ts'
@@ -19,13 +20,13 @@ export interface AttachedNamespace {
 /** The controllers that this host has to a subsystem under its name, whoever connected them. */
 export async function ownControllers(
   nqn: string,
-  host: NvmeHost,
+  host: Promise<NvmeHost>,
   signal: AbortSignal,
 ): Promise<readonly FabricController[]> {
-  const controllers = await readControllers(signal)
+  const [controllers, { nqn: name }] = await together([readControllers(signal), host])
   return controllers.filter((each): each is FabricController => {
     // Before Linux 5.7 controllers do not say under which name they are connected.
-    const own = each.hostNqn === null || each.hostNqn === host.nqn
+    const own = each.hostNqn === null || each.hostNqn === name
     return own && each.address !== null && each.subsystemNqn === nqn && each.type !== 'discovery'
   })
 }

@@ -1,9 +1,9 @@
-import { orAborted } from '../abort.ts'
+import { anyOf, orAborted } from '../abort.ts'
 import { failedWith } from '../binding.ts'
 import { BrickError } from '../errors.ts'
 import type { NvmeHost } from '../host/nvme-host.ts'
-import { openConnection, peerOf } from '../network/connect.ts'
 import { formatHost } from '../network/portal.ts'
+import { firstListening } from '../network/probe.ts'
 import { resolve } from '../network/resolve.ts'
 import type { Operation } from '../operation.ts'
 import type { NvmeSettings } from '../properties/nvmeof.ts'
@@ -14,7 +14,7 @@ import { formatAddress, leadsTo, portalOf } from './address.ts'
 import type { NvmeAddress } from './address.ts'
 import { ownControllers } from './attached.ts'
 import type { FabricController } from './attached.ts'
-import { connectError } from './connect-error.ts'
+import { connectError, notConnected } from './connect-error.ts'
 import { addressOptions, beginConnect, deleteController } from './fabrics.ts'
 import type { FabricsController } from '../binding.ts'
 import type { NvmeNamespace } from './controllers.ts'
@@ -23,7 +23,8 @@ import type { NvmeNamespace } from './controllers.ts'
 export interface Destination {
   readonly nqn: string
   readonly address: NvmeAddress
-  readonly host: NvmeHost
+  /** Who this host is: it may still be read while there is something else to find out. */
+  readonly host: Promise<NvmeHost>
   readonly settings: NvmeSettings
 }
 
@@ -41,11 +42,15 @@ const leaving = ['deleting', 'deleting (no IO)', 'dead']
 /**
  * The controller at a destination: the one that is there, or a new one.
  *
+ * @param turn the lock of the controller's place, which is given back at once when there is one
+ * @param meanwhile what can be done while the kernel connects
  * @param patience for how long the portal may take to answer, or a controller that is being connected anew
- * @throws BrickError PORTAL_UNREACHABLE, TARGET_NOT_FOUND, AUTH_FAILED, LOGIN_FAILED, NOT_SUPPORTED
+ * @throws BrickError PORTAL_UNREACHABLE, TARGET_NOT_FOUND, AUTH_FAILED, LOGIN_FAILED, NOT_SUPPORTED, INVALID_ARGUMENT
  */
 export async function openController(
   destination: Destination,
+  turn: Disposable,
+  meanwhile: () => void,
   patience: AbortSignal,
   operation: Operation,
   rollback: Rollback,
@@ -53,47 +58,76 @@ export async function openController(
   const places = await operation.step('resolve', () => placesOf(destination.address, patience))
   const find = async (signal: AbortSignal): Promise<FabricController | undefined> => {
     const controllers = await ownControllers(destination.nqn, destination.host, signal)
-    return controllers.find(
+    const found = controllers.find(
       ({ address, state }) => !leaving.includes(state) && places.some((place) => leadsTo(address, place)),
     )
+    if (found) refuseUnsecured(found, destination)
+    return found
   }
-  const existing = await operation.step('controllers', find)
-  if (existing) return { name: await operation.step('live', () => whenLive(find, destination, patience)), fresh: false }
-  const address = await operation.step('portal', () => answering(destination.address, places, patience))
+  const join = async (): Promise<OpenController> => {
+    turn[Symbol.dispose]()
+    return { name: await operation.step('live', () => whenLive(find, destination, patience)), fresh: false }
+  }
+  // Two things at once: most often there is no controller, and then the portal has answered by now.
+  using portal = probe(destination.address, places, patience)
+  if (await operation.step('controllers', find)) return await join()
+  const address = await operation.step('portal', () => portal.answer)
   try {
-    const { instance } = await operation.step('connect', (signal) =>
-      connect({ ...destination, address }, rollback, signal),
+    const { instance, connected, reason } = await operation.step('connect', (signal) =>
+      connect({ ...destination, address }, rollback, signal, meanwhile),
     )
-    return { name: `nvme${instance}`, fresh: true }
+    const name = `nvme${instance}`
+    if (!connected) await operation.step('live', () => whenConnected(name, destination, reason, patience))
+    return { name, fresh: true }
   } catch (error) {
     // Another program was faster.
     if (!failedWith(error instanceof Error ? error.cause : undefined, 'EALREADY')) throw error
-    return { name: await operation.step('live', () => whenLive(find, destination, patience)), fresh: false }
+    return await join()
   }
 }
 
 /** The kernel takes addresses, and no names. */
-async function placesOf(address: NvmeAddress, signal: AbortSignal): Promise<NvmeAddress[]> {
+export async function placesOf(address: NvmeAddress, signal: AbortSignal): Promise<NvmeAddress[]> {
   const portal = portalOf(address)
   if (!portal) return [address]
   return (await resolve(portal, signal)).map((each) => ({ ...address, traddr: formatHost(each) }))
 }
 
 /**
- * The first of these places that answers. A portal that does not would keep the kernel busy for long, and from
- * connecting anything else. Only TCP can be tried.
+ * The first of these places that answers; disposing it ends the waiting. A portal that does not answer would keep the
+ * kernel busy for long, and from connecting anything else. Only TCP can be tried.
  */
-async function answering(
+export function probe(
   address: NvmeAddress,
   places: readonly NvmeAddress[],
   patience: AbortSignal,
-): Promise<NvmeAddress> {
-  const portal = portalOf(address)
-  if (!portal || address.transport !== 'tcp') return places[0] ?? address
-  const socket = await openConnection(portal, patience)
-  const peer = peerOf(socket, portal)
-  socket.destroy()
-  return { ...address, traddr: formatHost(peer) }
+): Disposable & { answer: Promise<NvmeAddress> } {
+  const enough = new AbortController()
+  const [first, ...others] = address.transport === 'tcp' ? places.flatMap((place) => portalOf(place) ?? []) : []
+  const origin = { address: address.hostTraddr, interface: address.hostIface }
+  const answer = first
+    ? firstListening([first, ...others], origin, anyOf(patience, enough.signal)).then((portal) => ({
+        ...address,
+        traddr: formatHost(portal),
+      }))
+    : Promise.resolve(places[0] ?? address)
+  // Nobody may come to wait for it.
+  answer.catch(() => undefined)
+  return {
+    answer,
+    [Symbol.dispose]() {
+      enough.abort()
+    },
+  }
+}
+
+/** For the kernel a controller with TLS and one without are the same. @throws BrickError LOGIN_FAILED */
+function refuseUnsecured({ name, tls }: FabricController, { nqn, address, settings }: Destination): void {
+  if (settings.tls !== true || tls) return
+  throw new BrickError('LOGIN_FAILED', `${formatAddress(address)}, ${nqn}: ${name} is connected there without TLS`, {
+    details: { controller: name },
+    retryable: false,
+  })
 }
 
 /** The controller's name, as soon as the kernel has connected it. It may be the work of another program, or be done anew. */
@@ -101,27 +135,46 @@ async function whenLive(
   find: (signal: AbortSignal) => Promise<FabricController | undefined>,
   { nqn, address }: Destination,
   signal: AbortSignal,
+  reason = 'the controller has gone',
 ): Promise<string> {
   using watch = new Watch('kernel', ({ subsystem }) => subsystem === 'nvme')
   return await watch.until(async () => {
     const controller = await find(signal)
     if (controller?.state === 'live') return controller.name
-    if (controller) return undefined
-    throw new BrickError('LOGIN_FAILED', `${formatAddress(address)}, ${nqn}: the controller has gone`)
+    if (controller && !leaving.includes(controller.state)) return undefined
+    throw notConnected(reason, nqn, address)
   }, signal)
 }
 
-async function connect(
+/** A new controller of ours whose first connection has failed, for this reason. */
+async function whenConnected(
+  name: string,
+  destination: Destination,
+  reason: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const find = async (): Promise<FabricController | undefined> => {
+    const controllers = await ownControllers(destination.nqn, destination.host, signal)
+    return controllers.find((each) => each.name === name)
+  }
+  await whenLive(find, destination, signal, reason)
+}
+
+/** Connects, and disconnects again when `rollback` runs. */
+export async function connect(
   { nqn, address, host, settings }: Destination,
   rollback: Rollback,
   signal: AbortSignal,
+  meanwhile = (): void => undefined,
 ): Promise<FabricsController> {
+  const { nqn: hostnqn, id: hostid } = await host
   const options = {
     ...addressOptions(address),
     nqn,
-    hostnqn: host.nqn,
-    hostid: host.id,
-    ctrl_loss_tmo: -1,
+    hostnqn,
+    hostid,
+    // A controller in this host is not lost.
+    ...(address.transport !== 'loop' && { ctrl_loss_tmo: -1 }),
     ...settings,
   }
   const { outcome } = await beginConnect(options, signal)
@@ -136,6 +189,7 @@ async function connect(
     })
     await orAborted(gone, late)
   })
+  meanwhile()
   try {
     return await orAborted(outcome, signal)
   } catch (error) {
@@ -144,19 +198,36 @@ async function connect(
   }
 }
 
-/**
- * Disconnects a controller, unless it has other namespaces than these disks. It is asked itself what it has: the kernel
- * may not have heard yet of one that is new.
- */
+/** Held from before a connect until the first namespace is there, and while a controller is deleted. */
+export function controllerKey({ subsystemNqn, address }: Pick<FabricController, 'subsystemNqn' | 'address'>): string {
+  return `controller nvme ${subsystemNqn} ${formatAddress(address)}`
+}
+
+/** Disconnects a controller, unless it has other namespaces than these disks. */
 export async function leave(
-  { name, state, paths }: FabricController,
+  controller: FabricController,
   own: readonly NvmeNamespace[],
   signal: AbortSignal,
 ): Promise<void> {
+  if (!(await hasOthers(controller, own, signal))) await deleteController(controller.name, signal)
+}
+
+/**
+ * Whether the controller has other namespaces than these disks. It is asked itself: the kernel may not have heard yet of
+ * one that is new.
+ */
+export async function hasOthers(
+  { name, state, paths }: FabricController,
+  own: readonly NvmeNamespace[],
+  signal: AbortSignal,
+): Promise<boolean> {
   const known = paths.map(({ namespace }) => namespace.namespaceId)
   const numbers = state === 'live' ? await listed(name, known, signal) : known
-  const isOwn = (number: number): boolean => own.some(({ namespaceId }) => namespaceId === number)
-  if (numbers.every(isOwn)) await deleteController(name, signal)
+  return numbers.some((namespaceId) => isOthers({ namespaceId }, own))
+}
+
+export function isOthers({ namespaceId }: Pick<NvmeNamespace, 'namespaceId'>, own: readonly NvmeNamespace[]): boolean {
+  return !own.some((each) => each.namespaceId === namespaceId)
 }
 
 /** A controller that was lost a moment ago cannot be asked. */

@@ -1,7 +1,9 @@
+import { orAborted } from '../abort.ts'
 import { binding, finish } from '../binding.ts'
 import type { WalkFolder } from '../binding.ts'
 import { readWalk } from '../inventory/walk.ts'
 import type { WalkEntry } from '../inventory/walk.ts'
+import { SharedLook } from '../shared-look.ts'
 import { parseAddressAttribute } from './address.ts'
 import type { NvmeAddress } from './address.ts'
 import type { AnaState } from './log-pages.ts'
@@ -25,6 +27,8 @@ export interface NvmeController {
   readonly hostId: string | null
   /** CNTLID. */
   readonly controllerId: number | null
+  /** Whether its connections are secured by TLS. */
+  readonly tls: boolean
   /** The namespaces that the kernel has found through it. */
   readonly paths: readonly NvmePath[]
 }
@@ -62,7 +66,7 @@ const folders: readonly WalkFolder[] = [
   {
     path: 'class/nvme',
     attributes: [
-      ...['uevent', 'transport', 'state', 'cntrltype', 'subsysnqn', 'hostnqn', 'hostid', 'cntlid'],
+      ...['uevent', 'transport', 'state', 'cntrltype', 'subsysnqn', 'hostnqn', 'hostid', 'cntlid', 'tls_key'],
       // Last, so that it is read first: while a connection is being made anew it may wait for that.
       'address',
     ].map((name) => ({ name })),
@@ -80,10 +84,17 @@ const folders: readonly WalkFolder[] = [
   },
 ]
 
-/** The NVMe controllers of this host, those in it included; none also where the kernel has no NVMe loaded. */
-export async function readControllers(signal: AbortSignal): Promise<NvmeController[]> {
-  const bytes = await finish(binding().walk('nvme', '/sys', folders), signal)
+/** Milliseconds that a walk may take: no longer than the kernel itself waits for a controller. */
+const patience = 60_000
+
+const walks = new SharedLook(async () => {
+  const bytes = await finish(binding().walk('nvme', '/sys', folders), AbortSignal.timeout(patience))
   return toControllers([...readWalk(bytes, folders)])
+})
+
+/** The NVMe controllers of this host, those in it included; none also where the kernel has no NVMe loaded. */
+export function readControllers(signal: AbortSignal): Promise<readonly NvmeController[]> {
+  return orAborted(walks.take(), signal)
 }
 
 function toControllers(entries: readonly WalkEntry[]): NvmeController[] {
@@ -128,6 +139,8 @@ function toController(entry: WalkEntry): Omit<NvmeController, 'subsystem' | 'pat
     hostNqn: text(entry, 'hostnqn'),
     hostId: text(entry, 'hostid'),
     controllerId: controllerId === null ? null : Number(controllerId),
+    // The kernel shows the key of a controller that has one.
+    tls: text(entry, 'tls_key') !== null,
   }
 }
 

@@ -1,26 +1,29 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { BrickError, invalid } from '../errors.ts'
+import { invalid } from '../errors.ts'
 import { nvmeHost } from '../host/nvme-host.ts'
 import type { NvmeHost } from '../host/nvme-host.ts'
-import { formatPortal, readBracketedHost, readIPv6 } from '../network/portal.ts'
-import type { Portal } from '../network/portal.ts'
-import { Operation } from '../operation.ts'
+import { readIPv6 } from '../network/portal.ts'
+import { asBrickError, Operation } from '../operation.ts'
 import type { CallOptions } from '../operation.ts'
+import { parseNvmeSettings } from '../properties/nvmeof.ts'
+import type { NvmeConnectSettings, NvmeSettings } from '../properties/nvmeof.ts'
 import { isObject } from '../properties/read.ts'
-import { AdminQueue, CommandRefused } from './admin-queue.ts'
-import type { Command } from './admin-queue.ts'
-import { nvmeTransport, requiredPort } from './address.ts'
-import { readDiscoveryLog } from './discovery-log.ts'
-import { logPages } from './log-pages.ts'
+import { Rollback, withLeftovers } from '../rollback.ts'
+import { discoveryLog } from './admin.ts'
+import { nvmeAddress, nvmeTransport, portalOf, requiredPort } from './address.ts'
+import type { NvmeAddress, NvmeTransport } from './address.ts'
+import { notConnected } from './connect-error.ts'
+import { connect, placesOf, probe } from './controller.ts'
+import { askDiscovery } from './discovery-session.ts'
 import type { DiscoveredSubsystem } from './log-pages.ts'
 import { discoveryNqn } from './names.ts'
 
-/** Where to ask: an address or host name, and a port. */
+/** Where to ask. */
 export interface DiscoveryPortal {
-  /** Only TCP so far. */
-  transport?: 'tcp' | undefined
-  address: string
-  /** 8009 when left out. */
+  /** TCP when left out. */
+  transport?: NvmeTransport | undefined
+  /** An address or host name; over Fibre Channel the port's two names; the loop transport needs none. */
+  address?: string | undefined
+  /** Over TCP 8009 when left out, over RDMA 4420. */
   port?: number | string | undefined
 }
 
@@ -29,14 +32,19 @@ export interface NvmeDiscoveryOptions extends CallOptions {
   hostNqn?: string | undefined
   /** The UUID that goes with it. By default the one that is in the name, or this host's own. */
   hostId?: string | undefined
+  /** How this host connects: from where, with which secrets, and whether by TLS. */
+  settings?: NvmeConnectSettings | undefined
 }
 
-/** The port that IANA assigned to discovery controllers. Many a target has its own at 4420. */
+/** The port that IANA assigned to discovery controllers over TCP. Many a target has its own at 4420. */
 const defaultPort = 8009
 
 /**
- * Asks a portal which NVMe subsystems it has for this host, over a connection of our own that needs neither root nor the
- * kernel's NVMe and leaves nothing on the host. A list of which anything cannot be read is an error.
+ * Asks a portal which NVMe subsystems it has for this host. A list of which anything cannot be read is an error.
+ *
+ * Over plain TCP that is a connection of our own, which needs neither root nor the kernel's NVMe. For other transports and
+ * with `settings` the kernel connects to the discovery controller, and disconnects at the end; such controllers of others
+ * stay.
  *
  * @throws BrickError INVALID_ARGUMENT, PORTAL_UNREACHABLE, AUTH_FAILED, LOGIN_FAILED, NOT_SUPPORTED
  */
@@ -44,146 +52,56 @@ export async function discoverNvmeSubsystems(
   portal: string | DiscoveryPortal,
   options: NvmeDiscoveryOptions = {},
 ): Promise<DiscoveredSubsystem[]> {
-  const asked = parsePortal(portal)
+  const { settings: given = {} } = options
+  const settings = parseNvmeSettings(given)
+  const address = parseAddress(portal, given)
   using operation = new Operation('nvme.discoverSubsystems', options)
   const host = await operation.step('host', (signal) => nvmeHost(options, signal))
-  using queue = await operation.step('connect', (signal) => connectTo(asked, host, signal))
-  // Nobody says goodbye: with the connection the association ends.
-  return await operation.step('log', () => askLog(queue))
+  const direct = address.transport === 'tcp' && Object.keys(given).length === 0 ? portalOf(address) : undefined
+  return direct
+    ? await askDiscovery(direct, host, operation)
+    : await askThroughKernel(address, settings, host, operation)
 }
 
 /** `host`, `host:port`, `[ipv6]:port` or its parts. */
-function parsePortal(portal: unknown): Portal {
-  const { address, port, transport } = isObject(portal) ? portal : partsOf(portal)
-  if (transport !== undefined && nvmeTransport(transport, 'transport') !== 'tcp') {
-    throw invalid('transport', 'tcp, which is all that can be asked without the kernel', transport)
-  }
-  const host = readBracketedHost(address)
-  if (!host) throw invalid('portal', 'an address and a port as in 10.0.0.1:8009 or [fe80::1]:8009', portal)
-  return { ...host, port: port === undefined ? defaultPort : requiredPort(port, 'port') }
+function parseAddress(portal: unknown, { host_traddr, host_iface }: NvmeConnectSettings): NvmeAddress {
+  const { address, port, transport: name } = isObject(portal) ? portal : partsOf(portal)
+  const transport = name === undefined ? 'tcp' : nvmeTransport(name, 'transport')
+  const place = nvmeAddress(transport, { traddr: address, hostTraddr: host_traddr, hostIface: host_iface }, 'portal')
+  if (port !== undefined) return { ...place, trsvcid: requiredPort(port, 'port') }
+  return transport === 'tcp' ? { ...place, trsvcid: defaultPort } : place
 }
 
 function partsOf(text: unknown): Record<string, string | undefined> {
-  if (typeof text !== 'string') return {}
+  if (typeof text !== 'string') throw invalid('portal', 'an address and a port as in 10.0.0.1:8009', text)
   if (readIPv6(text)) return { address: text }
-  const [, address, port] = /^(\[.*\]|[^:]*)(?::(.*))?$/s.exec(text) ?? []
+  const [, address, port] = /^(\[.*\]|[^:]*)(?::(.*))?$/s.exec(text) ?? [undefined, text]
   return { address, port }
 }
 
-/** Opcodes and types of Fabrics commands (NVM Express Base Specification 2.0, figures 139 and 382). */
-const getLogPage = 0x02
-const fabrics = 0x7f
-const fabricsTypes = { propertySet: 0x00, connect: 0x01, propertyGet: 0x04 } as const
-
-/** Offsets of controller properties (figure 35). */
-const properties = { capabilities: 0x00, configuration: 0x14, status: 0x1c } as const
-
-/** Connect, then Property Set until the controller is ready (base specification 2.0, 3.5.1). */
-async function connectTo(portal: Portal, host: NvmeHost, signal: AbortSignal): Promise<AdminQueue> {
-  const queue = await AdminQueue.open(portal, signal)
+/** Through a discovery controller of our own: of these the kernel makes as many as are asked for. */
+async function askThroughKernel(
+  address: NvmeAddress,
+  settings: NvmeSettings,
+  host: NvmeHost,
+  operation: Operation,
+): Promise<DiscoveredSubsystem[]> {
+  const { signal } = operation
+  const rollback = new Rollback()
   try {
-    const { result } = await run(queue, connectCommand(host))
-    // Figure 395: the bits of AUTHREQ, above CNTLID.
-    if (((result >> 16n) & 0xffffn) !== 0n) {
-      const details = { portal: formatPortal(portal) }
-      throw new BrickError('AUTH_FAILED', `portal ${details.portal} wants to be shown a secret`, { details })
-    }
-    await enable(queue, signal)
-    return queue
+    const places = await operation.step('resolve', () => placesOf(address, signal))
+    using portal = probe(address, places, signal)
+    const answering = await operation.step('portal', () => portal.answer)
+    const destination = { nqn: discoveryNqn, address: answering, host: Promise.resolve(host), settings }
+    const { instance, connected, reason } = await operation.step('connect', () =>
+      connect(destination, rollback, signal),
+    )
+    if (!connected) throw notConnected(reason, discoveryNqn, answering)
+    const found = await operation.step('log', () => discoveryLog(`nvme${instance}`, signal))
+    const [leftover] = await rollback.run(operation)
+    if (leftover) throw asBrickError(leftover.error, leftover.step)
+    return found
   } catch (error) {
-    queue[Symbol.dispose]()
-    throw error
-  }
-}
-
-/** Figure 392 and, for the data, 394. */
-function connectCommand({ nqn, id }: NvmeHost): Command {
-  const words = Buffer.alloc(24)
-  words.writeUInt16LE(adminQueueSize - 1, 4) // SQSIZE, counted from 0
-  const data = Buffer.alloc(1024)
-  data.write(id.replaceAll('-', ''), 0, 'hex')
-  data.writeUInt16LE(anyController, 16)
-  data.write(discoveryNqn, 256)
-  data.write(nqn, 512)
-  return { opcode: fabrics, fabricsType: fabricsTypes.connect, words, data }
-}
-
-/** The least that a controller has to offer, and more than one command at a time needs. */
-const adminQueueSize = 32
-const anyController = 0xffff
-
-/** Of the configuration: enabled, with entries of 64 and 16 bytes, and the command sets that Linux asks for (figure 46). */
-const enabled = 0x0046_0001
-const allCommandSets = 0x60
-/** Of the capabilities: all command sets can be had, bit 43 (figure 36). */
-const knowsAllCommandSets = 1n << 43n
-const ready = 0x1n
-const fatal = 0x2n
-/** Milliseconds between two looks at a controller that is not ready at once, as Linux has it. */
-const interval = 100
-
-async function enable(queue: AdminQueue, signal: AbortSignal): Promise<void> {
-  const capabilities = await getProperty(queue, properties.capabilities, 8)
-  const commandSets = (capabilities & knowsAllCommandSets) === 0n ? 0 : allCommandSets
-  await setProperty(queue, properties.configuration, enabled | commandSets)
-  // TO: in half seconds, how long it may take.
-  const patience = (Number((capabilities >> 24n) & 0xffn) + 1) * 500
-  for (const start = performance.now(); ;) {
-    const status = await getProperty(queue, properties.status, 4)
-    if ((status & fatal) === 0n && (status & ready) !== 0n) return
-    if ((status & fatal) !== 0n || performance.now() - start > patience) {
-      const text = formatPortal(queue.portal)
-      throw new BrickError('LOGIN_FAILED', `portal ${text}: its controller does not become ready`, {
-        details: { portal: text, status: Number(status) },
-      })
-    }
-    // Nobody announces it.
-    await sleep(interval, undefined, { signal }).catch(() => {
-      signal.throwIfAborted()
-    })
-  }
-}
-
-async function getProperty(queue: AdminQueue, offset: number, size: 4 | 8): Promise<bigint> {
-  const words = Buffer.alloc(24)
-  words.writeUInt8(size === 8 ? 1 : 0, 0)
-  words.writeUInt32LE(offset, 4)
-  const { result } = await run(queue, { opcode: fabrics, fabricsType: fabricsTypes.propertyGet, words })
-  return size === 8 ? result : result & 0xffff_ffffn
-}
-
-async function setProperty(queue: AdminQueue, offset: number, value: number): Promise<void> {
-  const words = Buffer.alloc(24)
-  words.writeUInt32LE(offset, 4)
-  words.writeUInt32LE(value, 8)
-  await run(queue, { opcode: fabrics, fabricsType: fabricsTypes.propertySet, words })
-}
-
-async function askLog(queue: AdminQueue): Promise<DiscoveredSubsystem[]> {
-  return await readDiscoveryLog(async (offset, length) => {
-    const words = Buffer.alloc(24)
-    words.writeUInt8(logPages.discovery, 0)
-    words.writeUInt16LE(length / 4 - 1, 2) // NUMDL, in words, counted from 0
-    words.writeUInt32LE(offset, 8)
-    const { data } = await run(queue, { opcode: getLogPage, words, length })
-    return data
-  })
-}
-
-/** What Connect may be refused with (figure 396), where that is more than a matter of protocol. */
-const refusals: Readonly<Record<string, readonly ['AUTH_FAILED' | 'LOGIN_FAILED', string]>> = {
-  '1/81': ['LOGIN_FAILED', 'the controller is busy'],
-  '1/82': ['LOGIN_FAILED', 'it has no discovery controller'],
-  '1/84': ['AUTH_FAILED', 'this host is not let in'],
-  '1/91': ['AUTH_FAILED', 'it wants to be shown a secret'],
-}
-
-async function run(queue: AdminQueue, command: Command): ReturnType<AdminQueue['run']> {
-  try {
-    return await queue.run(command)
-  } catch (error) {
-    if (!(error instanceof CommandRefused)) throw error
-    const [code, meaning] = refusals[error.status] ?? ['LOGIN_FAILED']
-    throw error.failure(code, queue.portal, meaning)
+    throw withLeftovers(asBrickError(error, 'discovery'), await rollback.run(operation))
   }
 }

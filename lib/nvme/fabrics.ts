@@ -25,8 +25,11 @@ const silentKernelOptions = [
   ...['tos', 'discovery'],
 ]
 
-/** Options for where a controller is reached. */
+/** Options for where a controller is reached. @throws BrickError INVALID_ARGUMENT */
 export function addressOptions({ transport, traddr, trsvcid, hostTraddr, hostIface }: NvmeAddress): FabricsOptions {
+  if (transport === 'fc' && hostTraddr === undefined) {
+    throw invalid('host_traddr', 'the Fibre Channel port of this host, as in nn-0x…:pn-0x…', hostTraddr)
+  }
   return {
     transport,
     traddr: traddr === '' ? undefined : traddr,

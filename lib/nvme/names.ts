@@ -31,14 +31,20 @@ export function nguidText(value: unknown, field: string): string {
   return hex(value, field, 'an NGUID of 32 hexadecimal digits')
 }
 
+/** A namespace's extended unique identifier as 16 digits, with hyphens or without. @throws BrickError INVALID_ARGUMENT */
+export function euiText(value: unknown, field: string): string {
+  return hex(value, field, 'an EUI-64 of 16 hexadecimal digits', 16)
+}
+
 /** 32 hexadecimal digits as a UUID is written. */
 export function hyphenated(digits: string): string {
   return digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
 }
 
-function hex(value: unknown, field: string, expected: string): string {
+function hex(value: unknown, field: string, expected: string, length = 32): string {
   const digits = typeof value === 'string' ? value.replaceAll('-', '').toLowerCase() : ''
   // All zeros stand for none.
-  if (!/^[\da-f]{32}$/.test(digits) || /^0+$/.test(digits)) throw invalid(field, expected, value)
+  if (digits.length !== length || !/^[\da-f]+$/.test(digits) || /^0+$/.test(digits))
+    throw invalid(field, expected, value)
   return digits
 }

@@ -4,14 +4,14 @@ import { namespaceNames } from './admin.ts'
 import type { NvmeController, NvmeNamespace } from './controllers.ts'
 
 /** What a namespace is known by; the first that is there decides. */
-export interface KnownNamespace extends Pick<NvmeTarget, 'uuid' | 'nguid' | 'namespaceId'> {
+export interface KnownNamespace extends Pick<NvmeTarget, 'uuid' | 'nguid' | 'eui64' | 'namespaceId'> {
   /** The kernel's name for it. */
   readonly wwid?: string | undefined
 }
 
 /** Whether anything is known that tells a namespace from others. */
-export function isNamed({ wwid, uuid, nguid, namespaceId }: KnownNamespace): boolean {
-  return [wwid, uuid, nguid, namespaceId].some((name) => name !== undefined)
+export function isNamed({ wwid, uuid, nguid, eui64, namespaceId }: KnownNamespace): boolean {
+  return [wwid, uuid, nguid, eui64, namespaceId].some((name) => name !== undefined)
 }
 
 /** Whether this is the namespace that is meant; without anything that it is known by, every one is. */
@@ -21,11 +21,12 @@ export function isNamespace(namespace: NvmeNamespace, known: KnownNamespace): bo
 
 /** The same by what a controller says. Backends write an NGUID where a UUID belongs, and the other way round. */
 export function hasNames(
-  said: Pick<NvmeNamespace, 'namespaceId' | 'uuid' | 'nguid'>,
-  { uuid, nguid, namespaceId }: KnownNamespace,
+  said: Pick<NvmeNamespace, 'namespaceId' | 'uuid' | 'nguid' | 'eui64'>,
+  { uuid, nguid, eui64, namespaceId }: KnownNamespace,
 ): boolean {
   const digits = uuid?.replaceAll('-', '') ?? nguid
   if (digits !== undefined) return said.uuid?.replaceAll('-', '') === digits || said.nguid === digits
+  if (eui64 !== undefined) return said.eui64 === eui64
   return namespaceId === undefined || said.namespaceId === namespaceId
 }
 

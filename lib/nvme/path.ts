@@ -11,8 +11,9 @@ import { activeNamespaces, namespaceNames } from './admin.ts'
 import { formatAddress } from './address.ts'
 import type { NvmeAddress } from './address.ts'
 import { ownControllers } from './attached.ts'
+import type { FabricController } from './attached.ts'
 import type { NvmeNamespace } from './controllers.ts'
-import { leave, openController } from './controller.ts'
+import { controllerKey, leave, openController } from './controller.ts'
 import type { Destination, OpenController } from './controller.ts'
 import { rescanController } from './fabrics.ts'
 import { ambiguous, hasNames, isNamed, isStillSame, namespacesAmong } from './namespace.ts'
@@ -24,13 +25,10 @@ export interface NvmeWay {
   readonly controller: string
   readonly namespace: NvmeNamespace
   readonly facts: DeviceFacts
+  /** All of this host's controllers of the subsystem, as they were when this way came up. */
+  readonly controllers: readonly FabricController[]
   /** Takes back what bringing it up has changed. */
   undo(): Promise<Leftover[]>
-}
-
-/** Held from before a connect until the namespace is there, and while a controller is deleted. */
-export function controllerKey({ nqn, address }: Pick<Destination, 'nqn' | 'address'>): string {
-  return `controller nvme ${nqn} ${formatAddress(address)}`
 }
 
 /**
@@ -44,11 +42,15 @@ export async function bringUp(
   patience: AbortSignal,
   operation: Operation,
 ): Promise<NvmeWay> {
-  using _controller = await operation.step('lock', (signal) => lock(controllerKey(destination), signal))
+  using turn = await operation.step('lock', (signal) => lock(keyOf(destination), signal))
+  using news = new DiskNews()
   const rollback = new Rollback()
   try {
-    const controller = await openController(destination, patience, operation, rollback)
-    const found = await operation.step('namespace', (signal) => whenThere(destination, controller, known, signal))
+    const listen = (): void => {
+      news.open()
+    }
+    const controller = await openController(destination, turn, listen, patience, operation, rollback)
+    const found = await operation.step('namespace', (signal) => whenThere(destination, controller, known, news, signal))
     const { name, fresh } = controller
     // Of a controller that was there before, the kernel's notes may be old.
     if (!fresh) await operation.step('verify', (signal) => refuseAnother(name, found.namespace, signal))
@@ -61,6 +63,10 @@ export async function bringUp(
 
 const nothing = Promise.resolve([])
 
+function keyOf({ nqn, address }: Destination): string {
+  return controllerKey({ subsystemNqn: nqn, address })
+}
+
 /** Once its lock is given back, others may use a controller that this call has connected. */
 async function takeDown(
   destination: Destination,
@@ -71,7 +77,7 @@ async function takeDown(
   const step = 'undo connect'
   try {
     await operation.cleanup(step, async (signal) => {
-      using _controller = await lock(controllerKey(destination), signal)
+      using _controller = await lock(keyOf(destination), signal)
       const controllers = await ownControllers(destination.nqn, destination.host, signal)
       const controller = controllers.find((each) => each.name === name)
       if (controller) await leave(controller, [namespace], signal)
@@ -82,6 +88,49 @@ async function takeDown(
   }
 }
 
+/** Milliseconds between looks for what is not announced, until the usual ones begin. */
+const intervals = [20, 40, 80, 160, 320]
+
+/** Listens for what the kernel tells of a controller, and of the disks of its subsystem. */
+class DiskNews implements Disposable {
+  #names: readonly string[] = ['nvme']
+  #silent = true
+  #heard = false
+  #watch: Watch | undefined
+
+  /** Best done while the kernel is busy otherwise. */
+  open(): Watch {
+    return (this.#watch ??= new Watch('kernel', (event) => {
+      if (!this.#names.some((name) => event.mentions(`/${name}`))) return false
+      this.#heard ||= event.subsystem === 'block'
+      return true
+    }))
+  }
+
+  /** Whether something has been told of a disk. */
+  get heard(): boolean {
+    return this.#heard
+  }
+
+  /** From now on only the controller and its subsystem count, to which others lead as well or not. */
+  narrow({ name, subsystem }: FabricController, shared: boolean): void {
+    this.#names = subsystem === null ? [name] : [name, `${subsystem}/`]
+    this.#silent = shared
+  }
+
+  /** As `Watch.until`. A path that joins others to a disk that is there already is one that the kernel does not announce. */
+  async until<T>(look: () => Promise<T | undefined>, signal: AbortSignal, resync: typeof look): Promise<T> {
+    const soon = (looks: number): number | undefined => (this.#silent ? intervals[looks - 1] : undefined)
+    return await this.open().until(look, signal, resync, soon)
+  }
+
+  [Symbol.dispose](): void {
+    this.#watch?.[Symbol.dispose]()
+  }
+}
+
+type Found = Pick<NvmeWay, 'namespace' | 'facts' | 'controllers'>
+
 /**
  * The namespace as soon as it has a disk that can be opened. The kernel looks for namespaces by itself when it has
  * connected, and when the controller tells of a change; not every controller does.
@@ -90,31 +139,34 @@ async function whenThere(
   { nqn, host, address }: Destination,
   { name, fresh }: OpenController,
   known: KnownNamespace,
+  news: DiskNews,
   signal: AbortSignal,
-): Promise<{ namespace: NvmeNamespace; facts: DeviceFacts }> {
-  let subsystem = ''
-  using watch = new Watch(
-    'kernel',
-    (event) => event.mentions(`/${name}`) || (subsystem !== '' && event.mentions(`/${subsystem}/`)),
-  )
+): Promise<Found> {
   const wanted = isNamed(known) ? known : { namespaceId: await onlyNamespace(name, signal) }
-  const look = async (): Promise<{ namespace: NvmeNamespace; facts: DeviceFacts } | undefined> => {
+  let early = fresh
+  const look = async (): Promise<Found | undefined> => {
+    // The kernel has only begun to look for namespaces.
+    const tooEarly = early && !news.heard
+    early = false
+    if (tooEarly) return undefined
     const controllers = await ownControllers(nqn, host, signal)
     const controller = controllers.find((each) => each.name === name)
     if (!controller) throw new BrickError('LOGIN_FAILED', `${formatAddress(address)}, ${nqn}: the controller has gone`)
-    subsystem = controller.subsystem ?? ''
+    news.narrow(controller, controllers.length > 1)
     const [namespace] = namespacesAmong([controller], wanted)
     const facts = namespace && (await factsWhenOpen(namespace.path, signal))
-    return facts && { namespace, facts }
+    return facts && { namespace, facts, controllers }
   }
   const askAgain = async (): Promise<undefined> => {
     await refuseAbsent(name, wanted, signal)
     await rescanController(name, signal)
   }
-  const found = await look()
-  if (found) return found
-  if (!fresh) await askAgain()
-  return await watch.until(look, signal, askAgain)
+  if (!fresh) {
+    const found = await look()
+    if (found) return found
+    await askAgain()
+  }
+  return await news.until(look, signal, askAgain)
 }
 
 /** The number of the only namespace that the controller has. @throws BrickError LUN_NOT_MAPPED, IDENTITY_MISMATCH */
@@ -128,9 +180,9 @@ async function onlyNamespace(controller: string, signal: AbortSignal): Promise<n
 /** @throws BrickError LUN_NOT_MAPPED when the controller knows no such namespace for this host */
 async function refuseAbsent(controller: string, known: KnownNamespace, signal: AbortSignal): Promise<void> {
   for (const namespaceId of await activeNamespaces(controller, signal)) {
-    const { uuid, nguid } = await namespaceNames(controller, namespaceId, signal)
+    const names = await namespaceNames(controller, namespaceId, signal)
     // Whether one without names is the one, only the kernel's name for it can tell.
-    if ((uuid ?? nguid) === null || hasNames({ namespaceId, uuid, nguid }, known)) return
+    if ((names.uuid ?? names.nguid ?? names.eui64) === null || hasNames({ namespaceId, ...names }, known)) return
   }
   throw absent(controller)
 }

@@ -16,6 +16,8 @@ export interface PathInfo {
   readonly controller?: string
   /** How well an NVMe path reaches the volume: 'optimized', 'non-optimized' and so on; null where it makes no difference. */
   readonly ana_state?: string | null
+  /** Whether an NVMe path is secured by TLS. */
+  readonly tls?: boolean
 }
 
 /** Why a path, or the map, is not as the connection properties promise. */

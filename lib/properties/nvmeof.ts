@@ -1,7 +1,7 @@
 import { invalid } from '../errors.ts'
 import { formatAddress, nvmeAddress, nvmeTransport } from '../nvme/address.ts'
 import type { NvmeAddress } from '../nvme/address.ts'
-import { nguidText, nvmeName, uuidText } from '../nvme/names.ts'
+import { euiText, nguidText, nvmeName, uuidText } from '../nvme/names.ts'
 import {
   connectionData,
   isObject,
@@ -26,24 +26,70 @@ export interface NvmeTarget {
   readonly uuid?: string
   /** 32 hexadecimal digits. */
   readonly nguid?: string
+  /** 16 hexadecimal digits. */
+  readonly eui64?: string
   readonly namespaceId?: number
 }
 
-/** Settings of a connect, by the kernel's names for them; see `FabricsOptions`. Times are seconds. */
+/** Settings of a connect, by the kernel's names for them; see `FabricsOptions`. */
 export interface NvmeSettings {
   readonly nr_io_queues?: number
+  readonly nr_write_queues?: number
+  readonly nr_poll_queues?: number
   readonly queue_size?: number
-  /** -1 is for ever. */
   readonly ctrl_loss_tmo?: number
   readonly reconnect_delay?: number
-  /** -1 is never. */
   readonly fast_io_fail_tmo?: number
   readonly keep_alive_tmo?: number
+  readonly tos?: number
+  readonly disable_sqflow?: true
   readonly hdr_digest?: true
   readonly data_digest?: true
   readonly tls?: true
+  readonly keyring?: number
+  readonly tls_key?: number
   readonly dhchap_secret?: Secret
   readonly dhchap_ctrl_secret?: Secret
+}
+
+/**
+ * How this host connects, by the kernel's names (nvme-connect(1)): what the properties may say, too. A setting that a
+ * transport does not have is an error there.
+ */
+export interface NvmeConnectSettings {
+  /** The address, or Fibre Channel port, of this host to connect from; Fibre Channel needs it. */
+  readonly host_traddr?: string | undefined
+  /** The network interface of this host to connect through; only TCP. */
+  readonly host_iface?: string | undefined
+  /** Queues for I/O, each over TCP a connection. The kernel takes one for each processor at most, and that by default. */
+  readonly nr_io_queues?: number | undefined
+  /** Queues for writes only, and for polled I/O, besides. */
+  readonly nr_write_queues?: number | undefined
+  readonly nr_poll_queues?: number | undefined
+  /** Commands in one queue: 16 to 1024. */
+  readonly queue_size?: number | undefined
+  /** Seconds for which a lost controller is connected anew; -1, hostbrick's default, is for ever. */
+  readonly ctrl_loss_tmo?: number | undefined
+  /** Seconds between two tries of that. */
+  readonly reconnect_delay?: number | undefined
+  /** Seconds after which I/O to a lost controller fails; -1 is never. */
+  readonly fast_io_fail_tmo?: number | undefined
+  /** Seconds after which a silent controller is lost; 0 is never. */
+  readonly keep_alive_tmo?: number | undefined
+  /** Type of service of its packets: 0 to 255. */
+  readonly tos?: number | undefined
+  readonly disable_sqflow?: boolean | undefined
+  /** Checksums over headers and data; only TCP. */
+  readonly hdr_digest?: boolean | undefined
+  readonly data_digest?: boolean | undefined
+  /** TLS 1.3 with a pre-shared key from the kernel's keyring, through tlshd; only TCP. */
+  readonly tls?: boolean | undefined
+  /** The serial numbers of the keyring to look in, and of the key itself. */
+  readonly keyring?: number | undefined
+  readonly tls_key?: number | undefined
+  /** What this host proves itself with, and what the controller has to: 'DHHC-1:00:…:' (nvme-gen-dhchap-key(1)). */
+  readonly dhchap_secret?: string | undefined
+  readonly dhchap_ctrl_secret?: string | undefined
 }
 
 /** A volume that is mirrored by this host. */
@@ -73,10 +119,12 @@ export interface NvmeofProperties {
  * Reads os-brick's NVMe connection properties, nested or flat: the old form with one portal, the new one with several,
  * and replicated volumes, of which each leg has the new form. Unknown keys are ignored.
  *
+ * @param defaults for settings that they do not name
  * @throws BrickError INVALID_ARGUMENT naming the key that is missing, malformed or contradictory
  */
-export function parseNvmeofProperties(value: unknown): NvmeofProperties {
-  const data = connectionData(value)
+export function parseNvmeofProperties(value: unknown, defaults: NvmeConnectSettings = {}): NvmeofProperties {
+  const given = connectionData(value)
+  const data = { ...defaults, ...Object.fromEntries(Object.entries(given).filter(([key]) => isPresent(given, key))) }
   const replicated = isPresent(data, 'volume_replicas')
   const accessMode = optionalString(data, 'access_mode') ?? 'rw'
   if (accessMode !== 'rw' && accessMode !== 'ro') throw invalid('access_mode', 'rw or ro', accessMode)
@@ -130,10 +178,11 @@ function from(data: Properties): { hostTraddr: unknown; hostIface: unknown } {
   return { hostTraddr: data['host_traddr'], hostIface: data['host_iface'] }
 }
 
-function names(data: Properties, prefix: string): Pick<NvmeTarget, 'uuid' | 'nguid' | 'namespaceId'> {
+function names(data: Properties, prefix: string): Pick<NvmeTarget, 'uuid' | 'nguid' | 'eui64' | 'namespaceId'> {
   return present({
     uuid: optional(data, 'vol_uuid', uuidText, prefix),
     nguid: optional(data, 'volume_nguid', nguidText, prefix),
+    eui64: optional(data, 'volume_eui64', euiText, prefix),
     namespaceId: optional(data, 'ns_id', namespaceNumber, prefix),
   })
 }
@@ -166,23 +215,30 @@ function replication(data: Properties): Replication {
   return { alias, replicas }
 }
 
-/** Settings as a connector is given them. @throws BrickError INVALID_ARGUMENT */
+/** Settings as they are given besides the properties. @throws BrickError INVALID_ARGUMENT */
 export function parseNvmeSettings(value: unknown): NvmeSettings {
-  if (!isObject(value)) throw invalid('settings', 'an object', value)
+  // The value is not shown: there are secrets in it.
+  if (!isObject(value)) throw invalid('settings', 'an object', typeof value)
   return settings(value)
 }
 
 function settings(data: Properties): NvmeSettings {
   return present({
     nr_io_queues: optionalInteger(data, 'nr_io_queues', 1),
-    queue_size: optionalInteger(data, 'queue_size', 16),
+    nr_write_queues: optionalInteger(data, 'nr_write_queues', 1),
+    nr_poll_queues: optionalInteger(data, 'nr_poll_queues', 1),
+    queue_size: optionalInteger(data, 'queue_size', 16, 1024),
     ctrl_loss_tmo: optionalInteger(data, 'ctrl_loss_tmo', -1),
     reconnect_delay: optionalInteger(data, 'reconnect_delay', 1),
     fast_io_fail_tmo: optionalInteger(data, 'fast_io_fail_tmo', -1),
     keep_alive_tmo: optionalInteger(data, 'keep_alive_tmo'),
+    tos: optionalInteger(data, 'tos', 0, 255),
+    disable_sqflow: flag(data, 'disable_sqflow'),
     hdr_digest: flag(data, 'hdr_digest'),
     data_digest: flag(data, 'data_digest'),
     tls: flag(data, 'tls'),
+    keyring: optionalInteger(data, 'keyring', 1),
+    tls_key: optionalInteger(data, 'tls_key', 1),
     dhchap_secret: optionalDhchap(data, 'dhchap_secret'),
     dhchap_ctrl_secret: optionalDhchap(data, 'dhchap_ctrl_secret'),
   })

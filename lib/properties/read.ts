@@ -53,15 +53,19 @@ export function optionalBoolean(data: Properties, key: string): boolean | undefi
   throw invalid(key, 'true or false', value)
 }
 
-/** A whole number, `least` or above, or its decimal text. */
-export function optionalInteger(data: Properties, key: string, least = 0): number | undefined {
+/** A whole number, `least` or above and `most` or below, or its decimal text. */
+export function optionalInteger(
+  data: Properties,
+  key: string,
+  least = 0,
+  most = Number.MAX_SAFE_INTEGER,
+): number | undefined {
   if (!isPresent(data, key)) return undefined
   const value = data[key]
   const number = typeof value === 'string' && /^-?\d+$/.test(value) ? Number(value) : value
-  if (typeof number !== 'number' || !Number.isSafeInteger(number) || number < least) {
-    throw invalid(key, least === 0 ? 'a whole number' : `a whole number from ${least}`, value)
-  }
-  return number
+  if (typeof number === 'number' && Number.isSafeInteger(number) && number >= least && number <= most) return number
+  const limits = [least === 0 ? '' : ` from ${least}`, most === Number.MAX_SAFE_INTEGER ? '' : ` to ${most}`]
+  throw invalid(key, `a whole number${limits.join('')}`, value)
 }
 
 /** An absent list is empty. */

@@ -1,12 +1,16 @@
 #include "network/binding.h"
 
 #include <chrono>
+#include <cstdint>
+#include <memory>
 #include <string>
+#include <utility>
 
 #include "core/call.h"
 #include "core/convert.h"
 #include "network/addresses.h"
 #include "network/local_socket.h"
+#include "network/probe.h"
 #include "network/resolve.h"
 
 namespace hostbrick {
@@ -20,6 +24,21 @@ Napi::Value resolve(const Napi::CallbackInfo& info) {
 
 Napi::Value addresses(const Napi::CallbackInfo& info) {
   return start_call(info.Env(), info[0].As<Napi::String>(), own_addresses, to_array);
+}
+
+// Every probe waits on a lane of its own.
+Napi::Value probe(const Napi::CallbackInfo& info) {
+  const auto interrupt = std::make_shared<Event>();
+  ProbedPort place{info[0].As<Napi::String>(), static_cast<std::uint16_t>(info[1].As<Napi::Number>().Uint32Value()),
+                   info[2].As<Napi::String>(), info[3].As<Napi::String>()};
+  const auto lane = "probe:" + std::to_string(interrupt->descriptor());
+  return start_call(
+      info.Env(), lane,
+      [place = std::move(place), interrupt] {
+        probe_port(place, *interrupt);
+        return true;
+      },
+      [](Napi::Env env, bool) { return env.Undefined(); }, [interrupt] { interrupt->set(); });
 }
 
 // Resolves to the descriptor's number, which is then the caller's to close.
@@ -58,6 +77,7 @@ void export_network(Napi::Env env, Napi::Object exports) {
   exports.Set("connectAbstract", Napi::Function::New(env, connect<connect_abstract>, "connectAbstract"));
   exports.Set("connectPath", Napi::Function::New(env, connect<connect_path>, "connectPath"));
   exports.Set("ownAddresses", Napi::Function::New(env, addresses, "ownAddresses"));
+  exports.Set("probePort", Napi::Function::New(env, probe, "probePort"));
   exports.Set("resolveHost", Napi::Function::New(env, resolve, "resolveHost"));
 }
 

@@ -4,7 +4,8 @@
 
 namespace hostbrick {
 
-/** resolveHost(host), connectAbstract(name), askAbstract(name, request, timeout) */
+/** resolveHost(host), probePort(address, port, source, interface), connectAbstract(name), askAbstract(name, request,
+ * timeout) */
 void export_network(Napi::Env env, Napi::Object exports);
 
 }  // namespace hostbrick

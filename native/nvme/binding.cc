@@ -24,7 +24,8 @@ Napi::Value connect(const Napi::CallbackInfo& info) {
       [](Napi::Env env, const FabricsController& controller) {
         auto object = Napi::Object::New(env);
         object.Set("instance", controller.instance);
-        object.Set("controllerId", controller.controller_id);
+        object.Set("connected", controller.controller_id != unconnected);
+        object.Set("reason", controller.reason);
         return object;
       });
 }

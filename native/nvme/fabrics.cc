@@ -75,7 +75,9 @@ FabricsController connect_fabrics(std::string_view options) {
     const auto error = errno;
     throw SystemError(error, "write", fabrics, reason_in(log, options));
   }
-  return parse_fabrics_reply(read_answer(device));
+  auto controller = parse_fabrics_reply(read_answer(device));
+  if (controller.controller_id == unconnected) controller.reason = reason_in(log, options);
+  return controller;
 }
 
 FabricsController parse_fabrics_reply(std::string_view reply) {
@@ -85,7 +87,7 @@ FabricsController parse_fabrics_reply(std::string_view reply) {
   const auto instance = value_of(reply.substr(0, comma), "instance=");
   const auto controller_id = value_of(reply.substr(comma + 1), "cntlid=");
   if (!instance || !controller_id) throw SystemError(EBADMSG, "read", fabrics);
-  return {*instance, *controller_id};
+  return {*instance, *controller_id, {}};
 }
 
 }  // namespace hostbrick

@@ -9,8 +9,12 @@ namespace hostbrick {
 /** A controller that a write to /dev/nvme-fabrics has brought about. */
 struct FabricsController {
   std::uint32_t instance;       ///< the N of /dev/nvmeN
-  std::uint32_t controller_id;  ///< what the subsystem calls it: CNTLID
+  std::uint32_t controller_id;  ///< what the subsystem calls it: CNTLID; `unconnected` until it does
+  std::string reason;           ///< of an unconnected one, what the kernel's log says
 };
+
+/** A CNTLID that no controller has. */
+constexpr std::uint32_t unconnected = 0xffff;
 
 /**
  * The options that this kernel takes, as it lists them: 'instance=-1,cntlid=-1,transport=%s,traddr=%s,...,nqn=%s'
@@ -21,8 +25,9 @@ struct FabricsController {
 std::string fabrics_options();
 
 /**
- * Connects to a controller and returns when it is live; its namespaces come later. The kernel does one at a time, and
- * takes minutes for one that does not answer. `options` may hold secrets and is shown to nobody.
+ * Connects to a controller and returns when it is live; its namespaces come later. Over Fibre Channel it also returns
+ * when the first try has failed: then the kernel goes on trying, or the controller is about to go. The kernel does one
+ * connect at a time, and takes minutes for one that does not answer. `options` may hold secrets and is shown to nobody.
  * Throws SystemError: EALREADY when there is such a controller, EIO for whatever the controller itself refuses, with
  * what the kernel's log says of the reason in `detail`, if it may be read.
  */

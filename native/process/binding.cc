@@ -34,18 +34,34 @@ Napi::Value run(const Napi::CallbackInfo& info) {
       to_object, [interrupt] { interrupt->set(); });
 }
 
-// Resolves to the function that gives the lock back; garbage collection does so too.
-Napi::Value lock(const Napi::CallbackInfo& info) {
+std::int64_t to_offset(const Napi::Value& value) {
   bool lossless = true;
-  const auto offset = info[2].As<Napi::BigInt>().Int64Value(&lossless);
+  return value.As<Napi::BigInt>().Int64Value(&lossless);
+}
+
+// The function that gives the lock back; garbage collection does so too.
+Napi::Value to_release(Napi::Env env, const std::shared_ptr<FileDescriptor>& held) {
+  return Napi::Function::New(env, [held](const Napi::CallbackInfo&) { held->close(); }, "release");
+}
+
+Napi::Value lock(const Napi::CallbackInfo& info) {
   return start_call(
       info.Env(), info[0].As<Napi::String>(),
-      [path = info[1].As<Napi::String>().Utf8Value(), offset] {
+      [path = info[1].As<Napi::String>().Utf8Value(), offset = to_offset(info[2])] {
         return std::make_shared<FileDescriptor>(lock_byte(path, offset));
       },
-      [](Napi::Env env, const std::shared_ptr<FileDescriptor>& held) {
-        return Napi::Function::New(env, [held](const Napi::CallbackInfo&) { held->close(); }, "release");
-      });
+      to_release);
+}
+
+// On the caller's own thread.
+Napi::Value try_lock(const Napi::CallbackInfo& info) {
+  try {
+    auto held = try_lock_byte(info[0].As<Napi::String>(), to_offset(info[1]));
+    if (!held) return info.Env().Undefined();
+    return to_release(info.Env(), std::make_shared<FileDescriptor>(*std::move(held)));
+  } catch (const SystemError& failure) {
+    throw to_javascript(info.Env(), failure);
+  }
 }
 
 }  // namespace
@@ -53,6 +69,7 @@ Napi::Value lock(const Napi::CallbackInfo& info) {
 void export_process(Napi::Env env, Napi::Object exports) {
   exports.Set("runProgram", Napi::Function::New(env, run, "runProgram"));
   exports.Set("lockByte", Napi::Function::New(env, lock, "lockByte"));
+  exports.Set("tryLockByte", Napi::Function::New(env, try_lock, "tryLockByte"));
 }
 
 }  // namespace hostbrick

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "core/file_descriptor.h"
@@ -13,5 +14,8 @@ namespace hostbrick {
  * the returned descriptor is closed or the process dies, and holds between the threads of one process too.
  */
 FileDescriptor lock_byte(const std::string& path, std::int64_t offset);
+
+/** The same without waiting: nothing while another holder keeps it. */
+std::optional<FileDescriptor> try_lock_byte(const std::string& path, std::int64_t offset);
 
 }  // namespace hostbrick

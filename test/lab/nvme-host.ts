@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 
 const id = '0f6c1c3e-2c0f-4f6e-9a52-6f2d3a1b4c5d'
 
@@ -14,4 +14,12 @@ export function writeNvmeHost(): void {
 
 export function removeNvmeHost(): void {
   for (const path of Object.keys(files)) rmSync(path)
+}
+
+/** Whoever connected them: for when a test has failed half way. */
+export function disconnectAll(): void {
+  const folder = '/sys/class/nvme'
+  for (const name of existsSync(folder) ? readdirSync(folder) : []) {
+    writeFileSync(`${folder}/${name}/delete_controller`, '1')
+  }
 }

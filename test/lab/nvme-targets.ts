@@ -22,15 +22,23 @@ export interface NvmeNamespaceOptions {
 export interface NvmeSubsystemOptions {
   nqn: string
   namespaces: Record<number, NvmeNamespaceOptions>
-  /** The NQNs of the hosts that are let in; all are when left out. */
-  hosts?: string[]
+  /** The hosts that are let in; all are when left out. */
+  hosts?: NvmetHost[]
+}
+
+/** A host as a subsystem knows it. */
+export interface NvmetHost {
+  nqn: string
+  /** What it has to prove itself with, and what the subsystem does in return: 'DHHC-1:00:…:'. */
+  secret?: string
+  controllerSecret?: string
 }
 
 /** An NVMe subsystem of the kernel's own. It is reached through the ports that serve it. */
 export class NvmeSubsystem {
   readonly nqn: string
   readonly directory: string
-  readonly #hosts: readonly string[]
+  readonly #hosts: readonly NvmetHost[]
   readonly #namespaces = new Map<number, NvmeNamespace>()
 
   constructor({ nqn, namespaces, hosts }: NvmeSubsystemOptions) {
@@ -40,9 +48,12 @@ export class NvmeSubsystem {
     this.#hosts = hosts ?? []
     mkdirSync(this.directory) // not recursive: a subsystem that an earlier suite has left behind is an error
     writeFileSync(join(this.directory, 'attr_allow_any_host'), hosts ? '0' : '1')
-    for (const host of this.#hosts) {
-      mkdirSync(join(NVMET, 'hosts', host), { recursive: true })
-      symlinkSync(join(NVMET, 'hosts', host), join(this.directory, 'allowed_hosts', host))
+    for (const { nqn: host, secret, controllerSecret } of this.#hosts) {
+      const directory = join(NVMET, 'hosts', host)
+      mkdirSync(directory, { recursive: true })
+      if (secret !== undefined) writeFileSync(join(directory, 'dhchap_key'), secret)
+      if (controllerSecret !== undefined) writeFileSync(join(directory, 'dhchap_ctrl_key'), controllerSecret)
+      symlinkSync(directory, join(this.directory, 'allowed_hosts', host))
     }
     for (const [number, options] of Object.entries(namespaces)) this.map(Number(number), options)
   }
@@ -66,9 +77,9 @@ export class NvmeSubsystem {
   /** Of a subsystem that no port serves any more. */
   remove(): void {
     for (const number of [...this.#namespaces.keys()]) this.unmap(number)
-    for (const host of this.#hosts) unlinkSync(join(this.directory, 'allowed_hosts', host))
+    for (const { nqn } of this.#hosts) unlinkSync(join(this.directory, 'allowed_hosts', nqn))
     rmdirSync(this.directory)
-    for (const host of this.#hosts) rmdirSync(join(NVMET, 'hosts', host))
+    for (const { nqn } of this.#hosts) rmdirSync(join(NVMET, 'hosts', nqn))
   }
 }
 
@@ -122,13 +133,25 @@ class NvmeNamespace {
 export interface NvmePortOptions {
   /** A number that no other port has. */
   number: number
-  /** The guest has 127.0.0.1 to 127.0.0.4 and ::1. */
-  address: string
+  /** TCP when left out. */
+  transport?: keyof typeof modules
+  /** The guest has 127.0.0.1 to 127.0.0.4 and ::1; see rdma.ts and fc-loop.ts. The loop transport has none. */
+  address?: string
   service?: number
+  /** Only by TLS, for which tlshd has to run (see daemons.ts). */
+  tls?: boolean
   subsystems: NvmeSubsystem[]
 }
 
-/** A place where subsystems are reached over TCP. Each has a discovery controller as well. */
+/** Of each transport what the target and the host need. */
+const modules = {
+  tcp: ['nvmet_tcp', 'nvme_tcp'],
+  rdma: ['nvmet_rdma', 'nvme_rdma'],
+  fc: ['nvmet_fc', 'nvme_fc'],
+  loop: ['nvme_loop'],
+} as const
+
+/** A place where subsystems are reached. Each has a discovery controller as well. */
 export class NvmePort {
   readonly number: number
   readonly address: string
@@ -137,17 +160,20 @@ export class NvmePort {
   readonly #served = new Set<NvmeSubsystem>()
   readonly #groups = new Set<number>()
 
-  constructor({ number, address, service = 4420, subsystems }: NvmePortOptions) {
-    loadModules('nvmet_tcp', 'nvme_tcp')
+  constructor({ number, transport = 'tcp', address = '', service = 4420, tls = false, subsystems }: NvmePortOptions) {
+    loadModules(...modules[transport])
     this.number = number
     this.address = address
     this.service = service
     this.#directory = join(NVMET, 'ports', String(number))
     mkdirSync(this.#directory)
-    this.#write('addr_trtype', 'tcp')
-    this.#write('addr_adrfam', address.includes(':') ? 'ipv6' : 'ipv4')
-    this.#write('addr_traddr', address)
-    this.#write('addr_trsvcid', String(service))
+    this.#write('addr_trtype', transport)
+    if (transport !== 'loop') {
+      this.#write('addr_adrfam', transport === 'fc' ? 'fc' : address.includes(':') ? 'ipv6' : 'ipv4')
+      this.#write('addr_traddr', address)
+    }
+    if (transport === 'tcp' || transport === 'rdma') this.#write('addr_trsvcid', String(service))
+    if (tls) this.#write('addr_tsas', 'tls1.3')
     for (const subsystem of subsystems) this.serve(subsystem)
   }
 

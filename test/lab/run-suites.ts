@@ -64,7 +64,7 @@ function runSuite(suite: string): void {
 
 /** A suite that fails half way may not have come to stop them, and then the next one could not start its own. */
 function stopDaemons(): void {
-  for (const name of ['iscsid', 'multipathd']) {
+  for (const name of ['iscsid', 'multipathd', 'tlshd']) {
     const { status } = spawnSync('pkill', ['--exact', '--signal', 'KILL', name])
     if (status === 0) console.log(`${name} was still running`)
   }

@@ -38,6 +38,8 @@ prepare() {
   test/setup.sh lab
   [[ -n ${HOSTBRICK_LAB_NO_BUILD:-} ]] || npm run build --silent
   node_modules/.bin/tsc -p $lab/tsconfig.json
+  # Static: the guest's C library is another release's.
+  gcc -static -O2 -Wall -Wextra -Wpedantic -o build/lab/nvme-floor $lab/nvme-floor.c
   $lab/setup.sh
 }
 

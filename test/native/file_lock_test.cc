@@ -49,6 +49,19 @@ bool is_ready(const std::future<FileDescriptor>& lock, std::chrono::seconds pati
 
 TEST_SUITE_BEGIN("file_lock");
 
+TEST_CASE("a lock that is held is not waited for") {
+  const TemporaryFolder folder;
+  const auto path = folder / "lock";
+  auto held = try_lock_byte(path, 5);
+  REQUIRE(held);
+  CHECK(is_locked(path, 5));
+  CHECK_FALSE(try_lock_byte(path, 5));
+  CHECK(try_lock_byte(path, 6));
+  held.reset();
+  CHECK(try_lock_byte(path, 5));
+  CHECK(failure_of([&] { try_lock_byte(folder / "missing/lock", 5); }).error() == ENOENT);
+}
+
 TEST_CASE("a lock excludes within the process until it is closed") {
   const TemporaryFolder folder;
   const auto path = folder / "lock";

@@ -194,6 +194,8 @@ describe('failures', () => {
     ['readCapacity', () => native.readCapacity('x', '/dev/null', 100), 'ENOTTY', 'SG_IO', '/dev/null'],
     ['lockByte', () => native.lockByte('x', `${missing}/a`, 0n), 'ENOENT', 'open', `${missing}/a`],
     ['lockByte below 0', () => native.lockByte('x', fresh(), -1n), 'EINVAL', 'F_OFD_SETLKW', ''],
+    ['probePort', () => native.probePort('127.0.0.1', 1, '', ''), 'ECONNREFUSED', 'connect', '127.0.0.1'],
+    ['probePort of a name', () => native.probePort('localhost', 1, '', ''), 'EINVAL', 'connect', 'localhost'],
     ['resolveHost', () => native.resolveHost('no such host'), 'ENOENT', 'getaddrinfo', 'no such host'],
     [
       'runProgram',

@@ -19,6 +19,11 @@ describe('the options of a connect', () => {
     assert.equal(optionText(addressOptions(nvmeAddress('loop', {}, 'x'))).reveal(), 'transport=loop')
   })
 
+  it('over Fibre Channel begin at a port of this host', () => {
+    const fc = nvmeAddress('fc', { traddr: 'nn-0x20001100aa000002:pn-0x20001100ab000002' }, 'x')
+    assert.throws(() => addressOptions(fc), { code: 'INVALID_ARGUMENT', message: /^host_traddr: / })
+  })
+
   it('are a secret', () => {
     assert.ok(!inspect(optionText({ dhchap_secret: new Secret('hidden') })).includes('hidden'))
   })

@@ -63,6 +63,11 @@ describe('a target', () => {
     assert.equal(properties.replication, undefined)
   })
 
+  it('may be known by its EUI-64 alone', () => {
+    const [target] = parseNvmeofProperties({ ...several, volume_eui64: '00-11-22-33-44-55-66-AA' }).targets
+    assert.equal(target?.eui64, '00112233445566aa')
+  })
+
   it('may be known by nothing, or by what looks like something else', () => {
     const [bare] = parseNvmeofProperties({ ...several, vol_uuid: null, volume_nguid: '', ns_id: null }).targets
     assert.deepEqual(Object.keys(bare ?? {}).sort(), ['addresses', 'nqn'])
@@ -158,6 +163,21 @@ describe('settings', () => {
     })
   })
 
+  it('are all that a connect takes', () => {
+    const given = {
+      ...{ nr_write_queues: 2, nr_poll_queues: 1, queue_size: 16, tos: 255, disable_sqflow: true },
+      ...{ keyring: 291, tls_key: '4711' },
+    }
+    assert.deepEqual(parseNvmeofProperties({ ...several, ...given }).settings, { ...given, tls_key: 4711 })
+  })
+
+  it('of the connector are for what the properties do not say', () => {
+    const defaults = { nr_io_queues: 2, tos: 8, host_traddr: '10.0.0.9', tls: undefined }
+    const { settings, targets } = parseNvmeofProperties({ data: { ...several, tos: 9, nr_io_queues: null } }, defaults)
+    assert.deepEqual(settings, { nr_io_queues: 2, tos: 9 })
+    assert.equal(targets[0]?.addresses[0]?.hostTraddr, '10.0.0.9')
+  })
+
   it('show no secret', () => {
     const given = { ...several, dhchap_secret: 'DHHC-1:00:hidden:', dhchap_ctrl_secret: 'DHHC-1:00:hidden+:' }
     assert.ok(
@@ -187,6 +207,10 @@ describe('settings', () => {
 
 describe('what is malformed is named:', () => {
   const refused: [string, unknown][] = [
+    ['volume_eui64', { ...several, volume_eui64: nguid }],
+    ['queue_size', { ...several, queue_size: 1025 }],
+    ['tos', { ...several, tos: 256 }],
+    ['tls_key', { ...several, tls_key: 0 }],
     ['connection properties', null],
     ['connection properties', 'nqn'],
     ['nqn', {}],

@@ -101,6 +101,33 @@ describe('a watch', { skip }, () => {
     assert.equal(looks, 2)
   })
 
+  it('looks sooner for what is not announced, which is no reason to resynchronize', limit, async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] })
+    using watch = new Watch('kernel', () => false)
+    const calls: string[] = []
+    const note = (call: string) => (): true | undefined => {
+      calls.push(call)
+      return calls.length === 5 || undefined
+    }
+    const soon = (looks: number): number | undefined => [20, 40][looks - 1]
+    const found = watch.until(note('look'), never, note('resync'), soon)
+    for (const [milliseconds, looks] of [
+      [19, 1],
+      [1, 2],
+      [39, 2],
+      [1, 3],
+      [999, 3],
+    ] as const) {
+      await new Promise(setImmediate)
+      t.mock.timers.tick(milliseconds)
+      await new Promise(setImmediate)
+      assert.equal(calls.length, looks)
+    }
+    t.mock.timers.tick(1)
+    await found
+    assert.deepEqual(calls, ['look', 'look', 'look', 'look', 'resync'])
+  })
+
   it('resynchronizes only when nothing was heard for a while', limit, async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] })
     using watch = new Watch('kernel', marked('go'))

@@ -1,5 +1,5 @@
 /**
- * hostbrick beside os-brick, in one boot, in turn: bench.js [ROUNDS]
+ * hostbrick beside os-brick, in one boot, in turn: bench.js [ROUNDS]; NVMe and Fibre Channel have programs of their own.
  *
  * Prints medians and ratios and ends with a status other than 0 when a goal is missed. Emulation makes the start of a
  * process several times dearer, relative to the rest, than it is on hardware, and os-brick starts many: on hardware
@@ -7,19 +7,14 @@
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { arch, cpus, release } from 'node:os'
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { FibreChannelConnector, getConnectorProperties, inventory, ISCSIConnector, NVMeOFConnector } from 'hostbrick'
-import type { DeviceInfo, InitiatorConnector, StepMessage } from 'hostbrick'
-import { loadModules } from '../command.ts'
+import { getConnectorProperties, inventory, ISCSIConnector } from 'hostbrick'
+import { compareInTurn, expect, reportMissed } from '../comparison.ts'
+import type { Comparison } from '../comparison.ts'
 import { startIscsid, startMultipathd } from '../daemons.ts'
-import { Fabric } from '../fc-fabric.ts'
 import { blackHole } from '../network.ts'
-import { writeNvmeHost } from '../nvme-host.ts'
-import { NvmePort, NvmeSubsystem } from '../nvme-targets.ts'
 import { OsBrick } from '../os-brick.ts'
-import { settled } from '../residue.ts'
-import { median, mediansByKey, percentile, table } from '../statistics.ts'
+import { median, percentile, table } from '../statistics.ts'
 import { iscsiTarget } from '../targets.ts'
 import { UeventClock } from '../uevent-clock.ts'
 
@@ -34,7 +29,8 @@ const iscsid = await startIscsid()
 const target = iscsiTarget({ iqn, portals, luns: { 0: { megabytes: 64 } } })
 const connector = new ISCSIConnector()
 const osBrick = OsBrick.start()
-const missed: string[] = []
+const compareWithOsBrick = (comparison: Comparison): Promise<void> =>
+  compareInTurn({ connector, osBrick, rounds }, comparison)
 
 console.log(
   `kernel ${release()}, ${arch()}, ${cpus().length} CPUs (${cpus()[0]?.model ?? ''}), node ${process.version}`,
@@ -50,7 +46,6 @@ await compareWithOsBrick({
 await measureLatency()
 await watchEventLoop()
 await measureForeignRecords()
-await compareOverFibreChannel()
 const multipathd = await startMultipathd()
 const multipath = new ISCSIConnector({ useMultipath: true })
 await compareWithOsBrick({
@@ -68,126 +63,13 @@ await compareWithOsBrick({
   goals: { connect: 0, disconnect: 0 },
 })
 
-await compareOverNvme()
 await compareProperties()
 
 await osBrick.stop()
 await multipathd.stop()
 target.remove()
 await iscsid.stop()
-for (const goal of missed) console.log(`missed: ${goal}`)
-process.exitCode = missed.length > 0 ? 1 : 0
-
-interface Comparison {
-  title: string
-  /** By os-brick's name. */
-  protocol?: 'ISCSI' | 'NVMEOF' | 'FIBRE_CHANNEL'
-  detach?: InitiatorConnector
-  connect: () => Promise<DeviceInfo>
-  properties: Record<string, unknown>
-  multipath: boolean
-  /** How many times faster hostbrick is to be. */
-  goals: { connect: number; disconnect: number }
-}
-
-async function compareWithOsBrick({
-  title,
-  protocol = 'ISCSI',
-  detach = connector,
-  connect,
-  properties,
-  multipath,
-  goals,
-}: Comparison): Promise<void> {
-  const ours = { connect: [] as number[], disconnect: [] as number[] }
-  const theirs = { connect: [] as number[], disconnect: [] as number[] }
-  const steps = { connect: [] as Record<string, number>[], disconnect: [] as Record<string, number>[] }
-  let collected: Record<string, number> = {}
-  const collect = (message: unknown): void => {
-    const { step, milliseconds } = message as StepMessage
-    collected[step] = (collected[step] ?? 0) + milliseconds
-  }
-  subscribe('hostbrick:step', collect)
-  const measure = async <T>(
-    call: () => Promise<T>,
-  ): Promise<{ value: T; milliseconds: number; steps: Record<string, number> }> => {
-    collected = {}
-    const start = performance.now()
-    const value = await call()
-    return { value, milliseconds: performance.now() - start, steps: collected }
-  }
-
-  for (let round = 0; round <= rounds; round++) {
-    const ourConnect = await measure(connect)
-    await settled()
-    const ourDisconnect = await measure(() => detach.disconnectVolume(properties, ourConnect.value))
-    await settled()
-
-    const theirConnect = await osBrick.connect(protocol, properties, { multipath })
-    await settled()
-    const theirDisconnect = await osBrick.disconnect(protocol, properties, theirConnect.info, { multipath })
-    await settled()
-    if (round === 0) continue
-
-    ours.connect.push(ourConnect.milliseconds)
-    ours.disconnect.push(ourDisconnect.milliseconds)
-    steps.connect.push(ourConnect.steps)
-    steps.disconnect.push(ourDisconnect.steps)
-    theirs.connect.push(theirConnect.milliseconds)
-    theirs.disconnect.push(theirDisconnect.milliseconds)
-  }
-
-  unsubscribe('hostbrick:step', collect)
-  const rows = [[`${title} (ms)`, 'hostbrick', 'os-brick', 'ratio']]
-  for (const call of ['connect', 'disconnect'] as const) {
-    const ratio = median(theirs[call]) / median(ours[call])
-    rows.push([call, median(ours[call]).toFixed(0), median(theirs[call]).toFixed(0), `${ratio.toFixed(1)}x`])
-    expect(`${title}: ${call} at least ${goals[call]}x faster than os-brick`, ratio >= goals[call])
-  }
-  console.log(`\n${table(rows)}`)
-  for (const call of ['connect', 'disconnect'] as const) {
-    const medians = Object.entries(mediansByKey(steps[call])).map(([step, value]) => [step, value.toFixed(1)])
-    console.log(`\n${table([[`${call}, step`, 'ms'], ...medians])}`)
-  }
-}
-
-async function compareOverNvme(): Promise<void> {
-  writeNvmeHost()
-  loadModules('nvme_fabrics', 'nvme_tcp')
-  const nqn = 'nqn.2026-11.lab:bench'
-  const subsystem = new NvmeSubsystem({ nqn, namespaces: { 1: { megabytes: 64 } } })
-  const port = new NvmePort({ number: 1, address: '127.0.0.1', subsystems: [subsystem] })
-  const detach = new NVMeOFConnector()
-  const properties = { target_nqn: nqn, portals: [['127.0.0.1', '4420', 'tcp']], vol_uuid: subsystem.namespace(1).uuid }
-  await compareWithOsBrick({
-    title: 'NVMe/TCP, one portal',
-    protocol: 'NVMEOF',
-    detach,
-    connect: () => detach.connectVolume(properties),
-    properties,
-    multipath: false,
-    goals: { connect: 1.6, disconnect: 3 },
-  })
-  port.remove()
-  subsystem.remove()
-}
-
-async function compareOverFibreChannel(): Promise<void> {
-  const fabric = await Fabric.start()
-  fabric.map(1, { megabytes: 64 })
-  const detach = new FibreChannelConnector()
-  const properties = { target_wwn: [fabric.target.portName.replace('0x', '')], target_lun: 1 }
-  await compareWithOsBrick({
-    title: 'Fibre Channel, one path',
-    protocol: 'FIBRE_CHANNEL',
-    detach,
-    connect: () => detach.connectVolume(properties),
-    properties,
-    multipath: false,
-    goals: { connect: 15, disconnect: 4 },
-  })
-  fabric.remove()
-}
+reportMissed()
 
 async function compareProperties(): Promise<void> {
   const ip = '192.0.2.7'
@@ -272,8 +154,4 @@ async function watchEventLoop(): Promise<void> {
   const shown = stalls.map((stall) => stall.toFixed(1)).join(', ')
   console.log(`event loop with 100 inventories at once and an attach into a black hole: longest stall ${shown} ms`)
   expect('event loop never stalls over 10 ms', median(stalls) <= 10)
-}
-
-function expect(goal: string, reached: boolean): void {
-  if (!reached) missed.push(goal)
 }

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { inspect } from 'node:util'
-import { discoverNvmeSubsystems } from 'hostbrick'
+import { discoverNvmeSubsystems, NVMeOFConnector } from 'hostbrick'
 import { binding, finish, type FabricsController } from '../../../dist/binding.js'
 import {
   activeNamespaces,
@@ -62,7 +62,7 @@ function setUp(): void {
     nqn: NQN,
     namespaces: { 1: { megabytes: 64 }, 7: { megabytes: 32, blockSize: 4096, group: 2 } },
   })
-  closed = new NvmeSubsystem({ nqn: `${NQN}-closed`, namespaces: { 1: { megabytes: 8 } }, hosts: [GUEST] })
+  closed = new NvmeSubsystem({ nqn: `${NQN}-closed`, namespaces: { 1: { megabytes: 8 } }, hosts: [{ nqn: GUEST }] })
   ports = [
     new NvmePort({ number: 1, address: '127.0.0.1', subsystems: [open, closed] }),
     new NvmePort({ number: 2, address: '127.0.0.2', subsystems: [open] }),
@@ -176,6 +176,7 @@ describe('a connection by /dev/nvme-fabrics', () => {
         subsystemNqn: NQN,
         hostNqn: HOST,
         hostId: HOST_ID,
+        tls: false,
       },
     )
     assert.match(subsystem ?? '', /^nvme-subsys\d+$/)
@@ -309,9 +310,14 @@ describe('a connection by /dev/nvme-fabrics', () => {
 })
 
 describe('without native multipath', () => {
-  // The target uses the same module.
-  const unload = (): string =>
-    run('modprobe', '--remove', 'nvmet_tcp', 'nvmet', 'nvme_tcp', 'nvme_fabrics', 'nvme_core')
+  // The target uses the same module, and so do transports that other suites have loaded.
+  const unload = (): string => {
+    const transports = ['nvme_fcloop', 'nvmet_fc', 'nvme_fc', 'nvmet_rdma', 'nvme_rdma', 'nvme_loop']
+    return run(
+      'modprobe',
+      ...['--remove', ...transports, 'nvmet_tcp', 'nvmet', 'nvme_tcp', 'nvme_fabrics', 'nvme_core'],
+    )
+  }
   before(async () => {
     tearDown()
     await settled() // while udev looks at a disk, its module cannot go
@@ -319,8 +325,10 @@ describe('without native multipath', () => {
     run('modprobe', 'nvme_core', 'multipath=N')
     setUp()
   })
-  after(async () => {
+  afterEach(async () => {
     for (const { name } of await readControllers(timely())) await deleteController(name, timely())
+  })
+  after(async () => {
     tearDown()
     await settled()
     unload()
@@ -336,6 +344,31 @@ describe('without native multipath', () => {
       assert.equal(namespace.uuid, open.namespace(1).uuid)
     }
     assert.notEqual(paths[0]?.name, paths[1]?.name)
+  })
+
+  it('a volume is the disk of one way, grows on all, and goes with all', async () => {
+    const volume = (...numbers: number[]): Record<string, unknown> => ({
+      target_nqn: NQN,
+      portals: numbers.map((number) => [ports[number]?.address, ports[number]?.service, 'tcp']),
+      vol_uuid: open.namespace(1).uuid,
+    })
+    const connector = new NVMeOFConnector({ useMultipath: true })
+    const one = await connector.connectVolume(volume(0, 2))
+    assert.deepEqual([one.paths.length, one.expected_paths, one.degraded], [1, 1, false])
+    assert.equal(one.paths[0]?.ana_state, null)
+    await assert.rejects(connector.connectVolume({ ...volume(0, 2), enforce_multipath: true }), {
+      code: 'MULTIPATH_FAILED',
+    })
+    const other = await connector.connectVolume(volume(2))
+    assert.notEqual(other.path, one.path)
+    assert.deepEqual((await connector.getVolumePaths(volume(0))).sort(), [one.path, other.path].sort())
+    open.namespace(1).growSilently(72)
+    assert.equal(await connector.extendVolume(volume(0), { expectedBytes: 72 * MEBIBYTE }), 72 * MEBIBYTE)
+    assert.equal((await connector.connectVolume(volume(0))).size, 72 * MEBIBYTE)
+    open.unmap(7)
+    await connector.disconnectVolume(volume(0), one)
+    open.map(7, { megabytes: 32, blockSize: 4096, group: 2 })
+    assert.deepEqual(await readControllers(timely()), [])
   })
 })
 

@@ -14,8 +14,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   if (const auto record = hostbrick::kernel_text(text); record && record->size() >= size) std::abort();
   try {
-    const auto [instance, controller_id] = hostbrick::parse_fabrics_reply(text);
-    if (std::to_string(instance).size() + std::to_string(controller_id).size() > size) std::abort();
+    const auto controller = hostbrick::parse_fabrics_reply(text);
+    const auto digits = std::to_string(controller.instance) + std::to_string(controller.controller_id);
+    if (digits.size() > size) std::abort();
   } catch (const hostbrick::SystemError&) {
     return 0;
   }

@@ -1,0 +1,45 @@
+import { lock } from '../lock.ts'
+import type { Operation } from '../operation.ts'
+import { together } from '../together.ts'
+import type { AttachedNamespace, FabricController } from './attached.ts'
+import { controllerKey, hasOthers, isOthers } from './controller.ts'
+import { deleteController } from './fabrics.ts'
+
+/**
+ * Leaves the controllers that have no other namespace than a volume. What there is to find out about them is found out while
+ * the volume is still being flushed; from then on until this is disposed, nobody attaches anything through them.
+ */
+export class Departure implements Disposable {
+  readonly #found: AttachedNamespace
+  readonly #locks: Disposable[] = []
+  #idle: readonly FabricController[] = []
+
+  constructor(found: AttachedNamespace) {
+    this.#found = found
+  }
+
+  async prepare(operation: Operation): Promise<void> {
+    const { controllers, namespaces } = this.#found
+    const candidates = controllers.filter(
+      ({ paths }) => !paths.some(({ namespace }) => isOthers(namespace, namespaces)),
+    )
+    // Always in the same order, as two calls could else wait for each other.
+    for (const controller of candidates.sort((a, b) => (controllerKey(a) < controllerKey(b) ? -1 : 1))) {
+      this.#locks.push(await operation.step('lock', (signal) => lock(controllerKey(controller), signal)))
+    }
+    const others = await together(
+      candidates.map((each) => operation.step('others', (signal) => hasOthers(each, namespaces, signal))),
+    )
+    this.#idle = candidates.filter((_, index) => !others[index])
+  }
+
+  async complete(operation: Operation): Promise<void> {
+    await together(
+      this.#idle.map(({ name }) => operation.step('disconnect', (signal) => deleteController(name, signal))),
+    )
+  }
+
+  [Symbol.dispose](): void {
+    for (const held of this.#locks) held[Symbol.dispose]()
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * NVMe/TCP: hostbrick beside os-brick and the bare kernel, in one boot, in turn: bench-nvme.js [ROUNDS]
+ *
+ * Prints medians and ratios and ends with a status other than 0 when a goal is missed. As in bench.ts, os-brick looks
+ * slower than it is on hardware.
+ */
+import { join } from 'node:path'
+import { NVMeOFConnector } from 'hostbrick'
+import { loadModules, run } from '../command.ts'
+import { compareInTurn, expect, reportMissed } from '../comparison.ts'
+import { blackHole } from '../network.ts'
+import { nvmeHost, writeNvmeHost } from '../nvme-host.ts'
+import { NvmePort, NvmeSubsystem } from '../nvme-targets.ts'
+import { OsBrick } from '../os-brick.ts'
+import { settled } from '../residue.ts'
+import { median } from '../statistics.ts'
+
+const rounds = Number(process.argv[2] ?? 9)
+const nqn = 'nqn.2026-11.lab:bench'
+const addresses = ['127.0.0.1', '127.0.0.2', '127.0.0.3', '127.0.0.4']
+const floor = join(import.meta.dirname, '..', 'nvme-floor')
+
+writeNvmeHost()
+loadModules('nvme_fabrics', 'nvme_tcp')
+const subsystem = new NvmeSubsystem({ nqn, namespaces: { 1: { megabytes: 64 } } })
+const ports = addresses.map((address, index) => new NvmePort({ number: index + 1, address, subsystems: [subsystem] }))
+const osBrick = OsBrick.start()
+
+console.log(`${rounds} rounds after one to warm up, in turn, medians`)
+await compareOverOnePortal()
+await measureDeadPortal()
+await measureAllPortals()
+
+await osBrick.stop()
+for (const port of ports) port.remove()
+subsystem.remove()
+reportMissed()
+
+async function compareOverOnePortal(): Promise<void> {
+  const connector = new NVMeOFConnector()
+  const properties = over(addresses.slice(0, 1))
+  const options = `nqn=${nqn},transport=tcp,traddr=127.0.0.1,trsvcid=4420,hostnqn=${nvmeHost.nqn},hostid=${nvmeHost.id},ctrl_loss_tmo=-1`
+  await compareInTurn(
+    { connector, osBrick, rounds },
+    {
+      title: 'NVMe/TCP, one portal',
+      protocol: 'NVMEOF',
+      connect: () => connector.connectVolume(properties),
+      properties,
+      multipath: false,
+      goals: { connect: 1.6, disconnect: 3 },
+      floor: {
+        async measure() {
+          const [connect = '', instance = ''] = run(floor, 'connect', options).trim().split(' ')
+          await settled()
+          const disconnect = run(floor, 'disconnect', `nvme${instance}`)
+          await settled()
+          return { connect: Number(connect), disconnect: Number(disconnect) }
+        },
+        limits: { connect: 1.15, disconnect: 1.2 },
+      },
+    },
+  )
+}
+
+/** What a portal that swallows everything costs an attach over four. */
+async function measureDeadPortal(): Promise<void> {
+  const connector = new NVMeOFConnector({ useMultipath: true })
+  const [dead = '', ...alive] = addresses
+  const times = { alive: [] as number[], dead: [] as number[] }
+  const hole = blackHole(dead, 4420)
+  for (let round = 0; round <= rounds; round++) {
+    for (const kind of ['alive', 'dead'] as const) {
+      const properties = over(kind === 'alive' ? alive : addresses)
+      const start = performance.now()
+      const info = await connector.connectVolume(properties)
+      if (round > 0) times[kind].push(performance.now() - start)
+      if (!info.degraded) throw new Error('an attach that waits for no other path is degraded')
+      await connector.disconnectVolume(properties, info)
+      await settled()
+    }
+  }
+  hole.lift()
+  const [without, withOne] = [median(times.alive), median(times.dead)]
+  console.log(`\nover three portals ${without.toFixed(0)} ms, with a dead one besides ${withOne.toFixed(0)} ms`)
+  expect('a dead portal among four costs at most 20 %', withOne <= 1.2 * without)
+}
+
+/** What it takes until all of four portals are there. */
+async function measureAllPortals(): Promise<void> {
+  const connector = new NVMeOFConnector({ useMultipath: true })
+  const properties = over(addresses)
+  const times: number[] = []
+  for (let round = 0; round <= rounds; round++) {
+    const start = performance.now()
+    const info = await connector.connectVolume(properties, { ready: 'all' })
+    if (round > 0) times.push(performance.now() - start)
+    await connector.disconnectVolume(properties, info)
+    await settled()
+  }
+  console.log(
+    `over four portals, all of them: ${median(times).toFixed(0)} ms, at most ${Math.max(...times).toFixed(0)} ms`,
+  )
+}
+
+function over(portals: readonly string[]): Record<string, unknown> {
+  return {
+    target_nqn: nqn,
+    portals: portals.map((address) => [address, '4420', 'tcp']),
+    vol_uuid: subsystem.namespace(1).uuid,
+  }
+}
