@@ -11,7 +11,8 @@ export type {
 export { BrickError, errorCodes } from './errors.ts'
 export type { BrickErrorOptions, ErrorCode } from './errors.ts'
 export { Inventory, inventory } from './inventory/inventory.ts'
-export type { BlockDevice, DeviceMap, ScsiPlace, Transport } from './inventory/block-device.ts'
+export type { BlockDevice, DeviceMap, NvmePlace, RaidArray, ScsiPlace, Transport } from './inventory/block-device.ts'
+export type { Mount } from './inventory/mounts.ts'
 export { discoverIscsiTargets } from './iscsi/discovery.ts'
 export type { DiscoveredPortal, DiscoveredTarget, DiscoveryCredentials, DiscoveryOptions } from './iscsi/discovery.ts'
 export { discoverNvmeSubsystems } from './nvme/discovery.ts'
@@ -30,5 +31,6 @@ export type {
   PathChange,
   SessionChange,
 } from './watch/change.ts'
+export { LiveInventory, liveInventory } from './watch/live.ts'
 export { watch } from './watch/watch.ts'
 export type { WatchOptions } from './watch/watch.ts'

@@ -20,8 +20,8 @@ async function main(): Promise<number> {
     console.log(usage)
     return 0
   }
-  const { devices } = await inventory()
-  console.log(parsed.json ? JSON.stringify({ devices }, undefined, 2) : deviceTree(devices))
+  const { devices, mounts } = await inventory()
+  console.log(parsed.json ? JSON.stringify({ devices, mounts }, undefined, 2) : deviceTree(devices))
   return 0
 }
 

@@ -42,26 +42,37 @@ const folders: readonly WalkFolder[] = [
     attributes: ['uevent', 'persistent_address', 'persistent_port', 'address', 'port'].map((name) => ({ name })),
     directories: [],
   },
-  { path: 'class/scsi_device', attributes: [{ name: 'uevent' }], directories: [] },
   { path: 'class/scsi_host', attributes: [{ name: 'proc_name' }], directories: [] },
 ]
+
+/** Of which there may be thousands. */
+const unitFolder: WalkFolder = { path: 'class/scsi_device', attributes: [{ name: 'uevent' }], directories: [] }
 
 /** Of these each session has a SCSI host to itself, on which its target is 0. Adapters number their targets. */
 const hostPerSession = ['tcp', 'iser']
 
 /** The iSCSI sessions of this host; none also where the kernel has no iSCSI loaded. */
-export async function readSessions(signal: AbortSignal): Promise<Session[]> {
-  const bytes = await finish(binding().walk('iscsi', '/sys', folders), signal)
-  const entries = [...readWalk(bytes, folders)]
+export function readSessions(signal: AbortSignal): Promise<Session[]> {
+  return readFrom([...folders, unitFolder], signal)
+}
+
+/** The same, which takes no longer where there are many units. */
+export function readSessionsAlone(signal: AbortSignal): Promise<Omit<Session, 'units'>[]> {
+  return readFrom(folders, signal)
+}
+
+async function readFrom(asked: readonly WalkFolder[], signal: AbortSignal): Promise<Session[]> {
+  const bytes = await finish(binding().walk('iscsi', '/sys', asked), signal)
+  const entries = [...readWalk(bytes, asked)]
   // Linux has one connection per session.
   const connections = new Map(
     entries.flatMap((entry) => (entry.folder === 1 ? [[sessionNumber(entry), entry] as const] : [])),
   )
   const transports = new Map(
-    entries.flatMap((entry) => (entry.folder === 3 ? [[entry.name, transportOf(entry)] as const] : [])),
+    entries.flatMap((entry) => (entry.folder === 2 ? [[entry.name, transportOf(entry)] as const] : [])),
   )
   const units = entries
-    .flatMap(({ folder, path }) => (folder === 2 ? [scsiPlaceOf(path)] : []))
+    .flatMap(({ folder, path }) => (folder === 3 ? [scsiPlaceOf(path)] : []))
     .filter((unit) => unit !== null)
   return entries
     .filter(({ folder }) => folder === 0)

@@ -1,35 +1,44 @@
 import { failedWith } from '../binding.ts'
 import type { SessionEvent } from '../binding.ts'
+import { Doubts } from '../inventory/doubts.ts'
+import type { InDoubt } from '../inventory/doubts.ts'
 import { listenToSessions } from '../iscsi/session-events.ts'
 import { listen } from '../udev/uevents.ts'
 import type { Uevent } from '../udev/uevents.ts'
-import { allParts } from './picture.ts'
-import type { Part, Picture } from './picture.ts'
+
+/** What there is reason to look at. */
+export interface Due {
+  readonly devices: InDoubt
+  readonly sessions: boolean
+}
 
 /**
- * Milliseconds after which a part is looked at once more. The kernel announces some changes before they are complete: a
+ * Milliseconds after which something is looked at once more. The kernel announces some changes before they are complete: a
  * map's new table while the old one still holds its paths (do_resume in drivers/md/dm-ioctl.c), a failed connection
  * before its session is FAILED. The last one holds for as long as somebody asks for another look.
  */
 const intervals = [20, 80, 320, 1000] as const
 
 /**
- * When to look at the host, and at which parts of it: after events, however many, and once more some time later. What it
- * keeps does not grow with the number of events.
+ * When to look at the host, and at what of it: after events, however many, and once more some time later. What it keeps
+ * does not grow with the number of events.
  */
 export class Occasions implements Disposable {
+  readonly #withSessions: boolean
   readonly #uevents: Disposable
   #sessionEvents: Disposable | undefined
-  readonly #due = new Set<Part>()
-  readonly #again = new Set<Part>()
+  readonly #devices = new Doubts()
+  #sessions = false
+  readonly #devicesAgain = new Doubts()
+  #sessionsAgain = false
   #round = 0
   #wake: (() => void) | undefined
   readonly #errors = new Map<number, number>()
-  /** Places below /sys of what came while the first look was under way. */
   #arrivals: Set<string> | undefined = new Set()
 
   /** @throws SystemError when this process may not listen */
-  constructor() {
+  constructor(what: { sessions: boolean }) {
+    this.#withSessions = what.sessions
     this.#uevents = listen('kernel', (event) => {
       this.#hear(event)
     })
@@ -41,33 +50,35 @@ export class Occasions implements Disposable {
     }
   }
 
-  /** The first look's picture, without what came only after the listening had begun. To be called once. */
-  from({ devices, sessions, paths }: Picture): Picture {
+  /** What came since the listening began: devices by their places below /sys, sessions as in 'session1'. Kept only until now. */
+  takeArrivals(): ReadonlySet<string> {
     const arrivals = this.#arrivals ?? new Set()
     this.#arrivals = undefined
-    const isNew = ({ sysfs }: { sysfs: string }): boolean => arrivals.has(`/devices${sysfs}`)
-    const newMaps = devices.filter(isNew).map(({ path }) => path)
-    return {
-      devices: devices.filter((device) => !isNew(device)),
-      sessions: sessions.filter(({ id }) => !arrivals.has(`session${id}`)),
-      paths: paths.filter(({ map, device }) => !newMaps.includes(map.path) && !isNew(device)),
-    }
+    return arrivals
   }
 
-  /** Asks for another look, in a second at the latest, also without an event. */
-  lookAgain(part: Part): void {
-    this.#again.add(part)
+  /** Asks for another look at the sessions, in a second at the latest, also without an event. */
+  lookAtSessionsAgain(): void {
+    this.#sessionsAgain = true
   }
 
-  /** Waits until there is reason to look, and says at what. Throws the signal's reason. */
-  async next(signal: AbortSignal): Promise<ReadonlySet<Part>> {
+  get isDue(): boolean {
+    return this.#sessions || !this.#devices.isEmpty
+  }
+
+  /** Waits until there is reason to look. Throws the signal's reason. */
+  async next(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
-    if (this.#due.size === 0) await this.#occasion(signal)
+    if (!this.isDue) await this.#occasion(signal)
     signal.throwIfAborted()
     this.#openSessionEvents()
-    const parts = new Set(this.#due)
-    this.#due.clear()
-    return parts
+  }
+
+  /** What is to be looked at now. From then on it no longer is. */
+  take(): Due {
+    const due = { devices: this.#devices.take(), sessions: this.#sessions }
+    this.#sessions = false
+    return due
   }
 
   /** The last error of each session that is there and whose connection has failed since this was last asked. */
@@ -90,7 +101,8 @@ export class Occasions implements Disposable {
         this.#wake = undefined
         resolve()
       }
-      const timer = this.#again.size > 0 ? setTimeout(this.#elapse, this.#interval) : undefined
+      const again = this.#sessionsAgain || !this.#devicesAgain.isEmpty
+      const timer = again ? setTimeout(this.#elapse, this.#interval) : undefined
       signal.addEventListener('abort', done, { once: true })
       this.#wake = done
     })
@@ -101,44 +113,54 @@ export class Occasions implements Disposable {
   }
 
   readonly #elapse = (): void => {
-    for (const part of this.#again) this.#due.add(part)
+    this.#devices.join(this.#devicesAgain)
+    this.#sessions ||= this.#sessionsAgain
     this.#round++
-    if (this.#round >= intervals.length) this.#again.clear()
+    if (this.#round >= intervals.length) {
+      this.#devicesAgain.take()
+      this.#sessionsAgain = false
+    }
     this.#wake?.()
-  }
-
-  #look(...parts: readonly Part[]): void {
-    for (const part of parts) this.#due.add(part)
-    this.#wake?.()
-  }
-
-  /** For what the kernel announces before it is complete. */
-  #lookTwice(...parts: readonly Part[]): void {
-    for (const part of parts) this.#again.add(part)
-    this.#round = 0
-    this.#look(...parts)
   }
 
   #hear(event: Uevent | undefined): void {
     if (event === undefined) {
-      this.#lookTwice(...allParts)
+      this.#devices.addAll()
+      this.#devicesAgain.addAll()
+      this.#lookAtSessionsTwice()
       return
     }
     const { subsystem, action, devicePath } = event
     if (subsystem === 'block') {
       if (action === 'add') this.#arrivals?.add(devicePath)
-      if (devicePath.includes('/virtual/block/dm-')) this.#lookTwice('devices', 'paths')
-      else this.#look('devices')
+      this.#hearOfDevice(devicePath)
     } else if (subsystem.startsWith('iscsi_')) {
       const session = /\/iscsi_session\/(session\d+)$/.exec(devicePath)?.[1]
       if (session !== undefined && action === 'add') this.#arrivals?.add(session)
-      this.#lookTwice('sessions')
+      this.#lookAtSessionsTwice()
     }
+  }
+
+  /** The last part of its place is its name, also in class/block. */
+  #hearOfDevice(place: string): void {
+    const name = place.slice(place.lastIndexOf('/') + 1)
+    this.#devices.add(name)
+    if (place.includes('/virtual/block/dm-')) {
+      this.#devicesAgain.add(name)
+      this.#round = 0
+    }
+    this.#wake?.()
+  }
+
+  #lookAtSessionsTwice(): void {
+    if (this.#withSessions) this.#sessions = this.#sessionsAgain = true
+    this.#round = 0
+    this.#wake?.()
   }
 
   /** The kernel's iSCSI may be loaded at any time, and says so by uevents of its transports. */
   #openSessionEvents(): void {
-    if (this.#sessionEvents) return
+    if (this.#sessionEvents || !this.#withSessions) return
     try {
       this.#sessionEvents = listenToSessions((event) => {
         this.#hearOfSession(event)
@@ -152,6 +174,6 @@ export class Occasions implements Disposable {
     if (event?.kind === 'failed') this.#errors.set(event.session, event.error)
     // That it has gone says more.
     if (event?.kind === 'destroyed') this.#errors.delete(event.session)
-    this.#lookTwice('sessions')
+    this.#lookAtSessionsTwice()
   }
 }

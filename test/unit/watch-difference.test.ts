@@ -18,6 +18,8 @@ const disk = (name: string, diskSequence: number, changes: Partial<BlockDevice> 
   scsi: null,
   identity: null,
   wwid: null,
+  nvme: null,
+  raid: null,
   map: null,
   parent: null,
   holders: [],
