@@ -1,3 +1,5 @@
+export { audit } from './audit/audit.ts'
+export type { Finding, FindingKind } from './audit/finding.ts'
 export { ISCSIConnector } from './connectors/iscsi.ts'
 export type { ISCSIConnectorOptions } from './connectors/iscsi.ts'
 export { NVMeOFConnector } from './connectors/nvmeof.ts'
@@ -12,6 +14,7 @@ export { BrickError, errorCodes } from './errors.ts'
 export type { BrickErrorOptions, ErrorCode } from './errors.ts'
 export { Inventory, inventory } from './inventory/inventory.ts'
 export type { BlockDevice, DeviceMap, NvmePlace, RaidArray, ScsiPlace, Transport } from './inventory/block-device.ts'
+export type { Devices } from './inventory/devices.ts'
 export type { Mount } from './inventory/mounts.ts'
 export { discoverIscsiTargets } from './iscsi/discovery.ts'
 export type { DiscoveredPortal, DiscoveredTarget, DiscoveryCredentials, DiscoveryOptions } from './iscsi/discovery.ts'
@@ -24,10 +27,12 @@ export type { Association, CodeSet, Designator, DesignatorType } from './scsi/de
 export type { ScsiIdentity } from './scsi/identity.ts'
 export type { StepMessage } from './trace.ts'
 export type {
+  ControllerChange,
   DeviceChange,
   HostChange,
   IscsiSession,
   MultipathPath,
+  NvmeControllerState,
   PathChange,
   SessionChange,
 } from './watch/change.ts'

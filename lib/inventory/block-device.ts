@@ -154,9 +154,7 @@ export function toBlockDevice(
   if (major === undefined || minor === undefined || major === '0') return undefined
   const kind = property(uevent, 'DEVTYPE') === 'partition' ? 'partition' : 'disk'
   const sequence = Number(property(uevent, 'DISKSEQ') ?? 0)
-  const unreadable = Object.fromEntries(
-    Object.entries(entry.unreadable).map(([name, error]) => [name.replace('../..', 'device'), error]),
-  )
+  const unreadable = unreadableOf(entry)
   return {
     name: entry.name,
     path: `/dev/${property(uevent, 'DEVNAME') ?? entry.name}`,
@@ -211,6 +209,16 @@ const transports: readonly (readonly [RegExp, Transport])[] = [
 
 export function transportOf(path: string): Transport {
   return transports.find(([pattern]) => pattern.test(path))?.[1] ?? null
+}
+
+/** By the names that attributes have in `device`. */
+function unreadableOf(entry: WalkEntry): Record<string, string> {
+  const unreadable: Record<string, string> = {}
+  for (const [name, error] of Object.entries(entry.unreadable)) {
+    // EINVAL: the kernel has asked for the page and the device has none (show_vpd in drivers/scsi/scsi_sysfs.c).
+    if (error !== 'EINVAL' || !name.startsWith('../../')) unreadable[name.replace('../..', 'device')] = error
+  }
+  return unreadable
 }
 
 function identityOf(entry: WalkEntry, unreadable: Record<string, string>): ScsiIdentity | null {

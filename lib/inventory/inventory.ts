@@ -2,6 +2,7 @@ import { orAborted } from '../abort.ts'
 import { binding, finish } from '../binding.ts'
 import { asBrickError, Operation } from '../operation.ts'
 import type { CallOptions } from '../operation.ts'
+import { SharedLook } from '../shared.ts'
 import type { BlockDevice } from './block-device.ts'
 import { Devices } from './devices.ts'
 import { parseMounts } from './mounts.ts'
@@ -39,29 +40,15 @@ export class Inventory extends Devices {
  */
 export async function inventory(options?: CallOptions): Promise<Inventory> {
   // Most callers bring no bounds of their own: they wait for the walk, which has one, and cost next to nothing.
-  if (options === undefined) return takeInventory()
+  if (options === undefined) return shared.take()
   using operation = new Operation('inventory', options)
-  return await operation.step('walk', (signal) => orAborted(takeInventory(), signal))
+  return await operation.step('walk', (signal) => orAborted(shared.take(), signal))
 }
 
-/** The walk that others who ask meanwhile are to get as well: it has not begun yet. */
-let next: Promise<Inventory> | undefined
-let current: Promise<unknown> = Promise.resolve()
-
-/** Callers that come while a walk runs share the one after it, which begins later than they asked. */
-function takeInventory(): Promise<Inventory> {
-  return (next ??= current.then(
-    () => begin(),
-    () => begin(),
-  ))
-}
-
-function begin(): Promise<Inventory> {
-  next = undefined
-  const taken = Promise.all([readDevices(), readMountInfo()])
-  current = taken
-  return taken.then(([devices, mountInfo]) => new Inventory(devices, mountInfo))
-}
+const shared = new SharedLook(async () => {
+  const [devices, mountInfo] = await Promise.all([readDevices(), readMountInfo()])
+  return new Inventory(devices, mountInfo)
+})
 
 async function readMountInfo(): Promise<string> {
   const path = '/proc/self/mountinfo'

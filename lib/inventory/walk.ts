@@ -1,5 +1,9 @@
+import { constants } from 'node:os'
 import type { WalkField, WalkFolder } from '../binding.ts'
 import { errnoName } from '../errno.ts'
+
+/** In place of the length of what there is not. */
+const absent = -constants.errno.ENOENT
 
 /** The entries in the bytes of a walk, which native/sysfs/walk.h describes. Nothing of an entry is read before it is asked for. */
 export function* readWalk(bytes: Buffer, folders: readonly WalkFolder[]): Generator<WalkEntry, void, undefined> {
@@ -82,9 +86,7 @@ export class WalkEntry {
     const failed: Record<string, string> = {}
     for (let field = 0; field < this.#fields.length; field++) {
       const result = this.#content.integer(this.#fields[field] ?? 0)
-      if (result >= 0) continue
-      const error = errnoName(result)
-      if (error !== 'ENOENT') failed[this.#nameOf(field)] = error
+      if (result < 0 && result !== absent) failed[this.#nameOf(field)] = errnoName(result)
     }
     return failed
   }

@@ -1,3 +1,4 @@
+import { orAborted } from '../abort.ts'
 import { binding, finish } from '../binding.ts'
 import type { WalkFolder } from '../binding.ts'
 import { BrickError } from '../errors.ts'
@@ -6,6 +7,7 @@ import type { ScsiPlace } from '../inventory/block-device.ts'
 import { readWalk } from '../inventory/walk.ts'
 import type { WalkEntry } from '../inventory/walk.ts'
 import { sameTargetName } from '../properties/iscsi.ts'
+import { SharedLook } from '../shared.ts'
 import type { UnitAddress } from '../scsi/unit.ts'
 import { isBuiltIn, tcp } from './interface.ts'
 import type { Interface } from './interface.ts'
@@ -51,18 +53,24 @@ const unitFolder: WalkFolder = { path: 'class/scsi_device', attributes: [{ name:
 /** Of these each session has a SCSI host to itself, on which its target is 0. Adapters number their targets. */
 const hostPerSession = ['tcp', 'iser']
 
+/** Milliseconds that a walk may take. It reads memory only: a kernel that does not answer for so long is in trouble. */
+const patience = 60_000
+
+const withUnits = new SharedLook(() => readFrom([...folders, unitFolder]))
+const alone = new SharedLook(() => readFrom(folders))
+
 /** The iSCSI sessions of this host; none also where the kernel has no iSCSI loaded. */
 export function readSessions(signal: AbortSignal): Promise<Session[]> {
-  return readFrom([...folders, unitFolder], signal)
+  return orAborted(withUnits.take(), signal)
 }
 
 /** The same, which takes no longer where there are many units. */
 export function readSessionsAlone(signal: AbortSignal): Promise<Omit<Session, 'units'>[]> {
-  return readFrom(folders, signal)
+  return orAborted(alone.take(), signal)
 }
 
-async function readFrom(asked: readonly WalkFolder[], signal: AbortSignal): Promise<Session[]> {
-  const bytes = await finish(binding().walk('iscsi', '/sys', asked), signal)
+async function readFrom(asked: readonly WalkFolder[]): Promise<Session[]> {
+  const bytes = await finish(binding().walk('iscsi', '/sys', asked), AbortSignal.timeout(patience))
   const entries = [...readWalk(bytes, asked)]
   // Linux has one connection per session.
   const connections = new Map(

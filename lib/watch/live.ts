@@ -63,7 +63,7 @@ export class LiveInventory extends TrackedDevices implements Disposable {
 export async function liveInventory(options?: CallOptions): Promise<LiveInventory> {
   using operation = new Operation('liveInventory', options)
   return await operation.step('walk', async (signal) => {
-    const live = new LiveInventory(new Occasions({ sessions: false }))
+    const live = new LiveInventory(new Occasions([]))
     try {
       await orAborted(live.settled(), signal)
       return live

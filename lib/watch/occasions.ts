@@ -6,10 +6,15 @@ import { listenToSessions } from '../iscsi/session-events.ts'
 import { listen } from '../udev/uevents.ts'
 import type { Uevent } from '../udev/uevents.ts'
 
+/** What there are few of, so that it is looked at as a whole. */
+export type Part = 'sessions' | 'controllers'
+
+export const allParts: readonly Part[] = ['sessions', 'controllers']
+
 /** What there is reason to look at. */
 export interface Due {
   readonly devices: InDoubt
-  readonly sessions: boolean
+  readonly parts: ReadonlySet<Part>
 }
 
 /**
@@ -24,21 +29,24 @@ const intervals = [20, 80, 320, 1000] as const
  * does not grow with the number of events.
  */
 export class Occasions implements Disposable {
-  readonly #withSessions: boolean
+  readonly #parts: readonly Part[]
   readonly #uevents: Disposable
   #sessionEvents: Disposable | undefined
   readonly #devices = new Doubts()
-  #sessions = false
+  readonly #due = new Set<Part>()
   readonly #devicesAgain = new Doubts()
-  #sessionsAgain = false
+  readonly #again = new Set<Part>()
   #round = 0
   #wake: (() => void) | undefined
   readonly #errors = new Map<number, number>()
   #arrivals: Set<string> | undefined = new Set()
 
-  /** @throws SystemError when this process may not listen */
-  constructor(what: { sessions: boolean }) {
-    this.#withSessions = what.sessions
+  /**
+   * @param parts what is to be looked at beside the devices
+   * @throws SystemError when this process may not listen
+   */
+  constructor(parts: readonly Part[]) {
+    this.#parts = parts
     this.#uevents = listen('kernel', (event) => {
       this.#hear(event)
     })
@@ -50,20 +58,20 @@ export class Occasions implements Disposable {
     }
   }
 
-  /** What came since the listening began: devices by their places below /sys, sessions as in 'session1'. Kept only until now. */
+  /** What came since the listening began: places below /sys, and sessions as in 'session1'. Kept only until now. */
   takeArrivals(): ReadonlySet<string> {
     const arrivals = this.#arrivals ?? new Set()
     this.#arrivals = undefined
     return arrivals
   }
 
-  /** Asks for another look at the sessions, in a second at the latest, also without an event. */
-  lookAtSessionsAgain(): void {
-    this.#sessionsAgain = true
+  /** Asks for another look, in a second at the latest, also without an event. */
+  lookAgain(part: Part): void {
+    this.#again.add(part)
   }
 
   get isDue(): boolean {
-    return this.#sessions || !this.#devices.isEmpty
+    return this.#due.size > 0 || !this.#devices.isEmpty
   }
 
   /** Waits until there is reason to look. Throws the signal's reason. */
@@ -76,8 +84,8 @@ export class Occasions implements Disposable {
 
   /** What is to be looked at now. From then on it no longer is. */
   take(): Due {
-    const due = { devices: this.#devices.take(), sessions: this.#sessions }
-    this.#sessions = false
+    const due = { devices: this.#devices.take(), parts: new Set(this.#due) }
+    this.#due.clear()
     return due
   }
 
@@ -101,7 +109,7 @@ export class Occasions implements Disposable {
         this.#wake = undefined
         resolve()
       }
-      const again = this.#sessionsAgain || !this.#devicesAgain.isEmpty
+      const again = this.#again.size > 0 || !this.#devicesAgain.isEmpty
       const timer = again ? setTimeout(this.#elapse, this.#interval) : undefined
       signal.addEventListener('abort', done, { once: true })
       this.#wake = done
@@ -114,11 +122,11 @@ export class Occasions implements Disposable {
 
   readonly #elapse = (): void => {
     this.#devices.join(this.#devicesAgain)
-    this.#sessions ||= this.#sessionsAgain
+    for (const part of this.#again) this.#due.add(part)
     this.#round++
     if (this.#round >= intervals.length) {
       this.#devicesAgain.take()
-      this.#sessionsAgain = false
+      this.#again.clear()
     }
     this.#wake?.()
   }
@@ -127,7 +135,7 @@ export class Occasions implements Disposable {
     if (event === undefined) {
       this.#devices.addAll()
       this.#devicesAgain.addAll()
-      this.#lookAtSessionsTwice()
+      this.#lookTwice(...allParts)
       return
     }
     const { subsystem, action, devicePath } = event
@@ -137,7 +145,10 @@ export class Occasions implements Disposable {
     } else if (subsystem.startsWith('iscsi_')) {
       const session = /\/iscsi_session\/(session\d+)$/.exec(devicePath)?.[1]
       if (session !== undefined && action === 'add') this.#arrivals?.add(session)
-      this.#lookAtSessionsTwice()
+      this.#lookTwice('sessions')
+    } else if (subsystem === 'nvme') {
+      if (action === 'add') this.#arrivals?.add(devicePath)
+      this.#lookTwice('controllers')
     }
   }
 
@@ -152,15 +163,19 @@ export class Occasions implements Disposable {
     this.#wake?.()
   }
 
-  #lookAtSessionsTwice(): void {
-    if (this.#withSessions) this.#sessions = this.#sessionsAgain = true
+  #lookTwice(...parts: readonly Part[]): void {
+    for (const part of parts) {
+      if (!this.#parts.includes(part)) continue
+      this.#due.add(part)
+      this.#again.add(part)
+    }
     this.#round = 0
     this.#wake?.()
   }
 
   /** The kernel's iSCSI may be loaded at any time, and says so by uevents of its transports. */
   #openSessionEvents(): void {
-    if (this.#sessionEvents || !this.#withSessions) return
+    if (this.#sessionEvents || !this.#parts.includes('sessions')) return
     try {
       this.#sessionEvents = listenToSessions((event) => {
         this.#hearOfSession(event)
@@ -174,6 +189,6 @@ export class Occasions implements Disposable {
     if (event?.kind === 'failed') this.#errors.set(event.session, event.error)
     // That it has gone says more.
     if (event?.kind === 'destroyed') this.#errors.delete(event.session)
-    this.#lookAtSessionsTwice()
+    this.#lookTwice('sessions')
   }
 }

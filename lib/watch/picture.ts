@@ -1,14 +1,16 @@
 import { orAborted } from '../abort.ts'
 import { binding, failedWith, finish } from '../binding.ts'
+import type { WalkFolder } from '../binding.ts'
 import type { BlockDevice } from '../inventory/block-device.ts'
 import type { InDoubt } from '../inventory/doubts.ts'
 import { TrackedDevices } from '../inventory/tracked.ts'
+import { readWalk } from '../inventory/walk.ts'
 import { formatPortal } from '../iscsi/portal.ts'
 import { readSessionsAlone } from '../iscsi/sessions.ts'
 import { wwidOf } from '../multipath/map.ts'
 import { parseMultipathStatus } from '../multipath/map-status.ts'
-import type { IscsiSession, MultipathPath } from './change.ts'
-import type { Due } from './occasions.ts'
+import type { IscsiSession, MultipathPath, NvmeControllerState } from './change.ts'
+import type { Due, Part } from './occasions.ts'
 
 /** A path as its map's status has it. */
 export interface PathState extends MultipathPath {
@@ -23,6 +25,7 @@ export interface Picture {
   readonly devices: readonly BlockDevice[]
   /** A session that is being made has no target and no portal yet: they are empty. */
   readonly sessions: readonly IscsiSession[]
+  readonly controllers: readonly NvmeControllerState[]
   readonly paths: readonly PathState[]
 }
 
@@ -36,38 +39,45 @@ export interface Glance {
 export class Host {
   readonly #devices = new TrackedDevices()
   #sessions: readonly IscsiSession[] = []
+  #controllers: readonly NvmeControllerState[] = []
   /** Of each multipath map, by its device's name. */
   readonly #paths = new Map<string, readonly PathState[]>()
 
   /** Looks at what is due, and at nothing else. */
   async look(due: Due, signal: AbortSignal): Promise<Glance> {
-    const before = this.#sessions
-    const [devices, after] = await Promise.all([
+    const before = { sessions: this.#sessions, controllers: this.#controllers }
+    const [devices, sessions, controllers] = await Promise.all([
       orAborted(this.#devices.look(due.devices), signal),
-      due.sessions ? readIscsiSessions(signal) : before,
+      due.parts.has('sessions') ? readIscsiSessions(signal) : before.sessions,
+      due.parts.has('controllers') ? readControllerStates(signal) : before.controllers,
     ])
     const paths = await this.#lookAtPaths(due.devices, signal)
-    this.#sessions = after
+    this.#sessions = sessions
+    this.#controllers = controllers
     return {
-      before: { devices: devices.before, sessions: before, paths: paths.before },
-      after: { devices: devices.after, sessions: after, paths: paths.after },
+      before: { ...before, devices: devices.before, paths: paths.before },
+      after: { sessions, controllers, devices: devices.after, paths: paths.after },
     }
   }
 
-  /** As if these had not been seen yet: devices by their places below /sys, sessions as in 'session1'. */
+  /** As if these had not been seen yet: by their places below /sys, sessions as in 'session1'. */
   forget(arrivals: ReadonlySet<string>): void {
     const devices = this.#devices.devices.filter(({ sysfs }) => arrivals.has(`/devices${sysfs}`))
     this.#devices.forget(devices)
     this.#sessions = this.#sessions.filter(({ id }) => !arrivals.has(`session${id}`))
+    this.#controllers = this.#controllers.filter(({ sysfs }) => !arrivals.has(`/devices${sysfs}`))
     for (const [map, paths] of this.#paths) {
       const old = paths.filter(({ device }) => !devices.some(({ name }) => name === device.name || name === map))
       this.#paths.set(map, old)
     }
   }
 
-  /** Whether a session is not logged in. */
-  get isRecovering(): boolean {
-    return this.#sessions.some(({ state }) => state !== 'LOGGED_IN')
+  /** What changes without an event: that a session has been logged in, and that a controller has been lost. */
+  get unannounced(): Part[] {
+    const parts: Part[] = []
+    if (this.#sessions.some(({ state }) => state !== 'LOGGED_IN')) parts.push('sessions')
+    if (this.#controllers.some(({ transport }) => !inThisHost.includes(transport))) parts.push('controllers')
+    return parts
   }
 
   async #lookAtPaths(
@@ -105,6 +115,27 @@ export class Host {
       throw error
     }
   }
+}
+
+/** Transports whose controllers are not lost. */
+const inThisHost = ['pcie', 'loop', 'apple-nvme']
+
+const controllerFolder: WalkFolder = {
+  path: 'class/nvme',
+  // Not `address`, for which a controller that is being reconnected may let one wait.
+  attributes: ['state', 'transport', 'subsysnqn'].map((name) => ({ name })),
+  directories: [],
+}
+
+async function readControllerStates(signal: AbortSignal): Promise<NvmeControllerState[]> {
+  const bytes = await finish(binding().walk('nvme', '/sys', [controllerFolder]), signal)
+  return [...readWalk(bytes, [controllerFolder])].map((entry) => ({
+    name: entry.name,
+    sysfs: entry.path,
+    transport: entry.text('transport') ?? '',
+    nqn: entry.text('subsysnqn') ?? '',
+    state: entry.text('state') ?? '',
+  }))
 }
 
 async function readIscsiSessions(signal: AbortSignal): Promise<IscsiSession[]> {

@@ -277,7 +277,7 @@ describe('walk', () => {
     symlinkSync('../../devices/a', `${root}/class/mem/a`)
     const folders = [{ path: 'class/mem', attributes: [{ name: 'uevent' }], directories: [] }]
     const bytes = await native.walk('walk', root, folders).result
-    assert.deepEqual(bytes, Buffer.from('\0\x01\0\0\0a\x0f\0\0\0../../devices/a\0\0\0\0', 'latin1'))
+    assert.deepEqual(bytes, Buffer.from('\x1d\0\0\0\0\x01\0\0\0a\x0f\0\0\0../../devices/a\0\0\0\0', 'latin1'))
   })
 })
 
