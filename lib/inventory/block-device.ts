@@ -174,7 +174,7 @@ export function toBlockDevice(
     raid: raidOf(entry),
     parent: kind === 'partition' ? (entry.path.split('/').at(-2) ?? null) : null,
     holders,
-    slaves: entry.directories.get('slaves')?.toSorted() ?? [],
+    slaves: entry.names('slaves')?.toSorted() ?? [],
     unreadable,
   }
 }

@@ -42,7 +42,7 @@ export async function readSomeDevices(names: readonly string[], root = '/sys'): 
   const directories = [...blockFolder.directories, { name: 'holders' }]
   const { blocks, subsystems } = await walk(root, { ...blockFolder, directories, entries: names })
   const devices = blocks.map((entry) => {
-    return toBlockDevice(entry, subsystems, entry.directories.get('holders')?.toSorted() ?? [])
+    return toBlockDevice(entry, subsystems, entry.names('holders')?.toSorted() ?? [])
   })
   return devices.filter((device) => device !== undefined)
 }
@@ -69,7 +69,7 @@ async function walk(
 function holdersOf(entries: readonly WalkEntry[]): Map<string, string[]> {
   const holders = new Map<string, string[]>()
   for (const entry of entries) {
-    for (const slave of entry.directories.get('slaves') ?? []) {
+    for (const slave of entry.names('slaves') ?? []) {
       holders.set(slave, [...(holders.get(slave) ?? []), entry.name].sort())
     }
   }

@@ -1,5 +1,5 @@
 import { constants } from 'node:os'
-import type { WalkField, WalkFolder } from '../binding.ts'
+import type { WalkFolder } from '../binding.ts'
 import { errnoName } from '../errno.ts'
 
 /** In place of the length of what there is not. */
@@ -8,14 +8,38 @@ const absent = -constants.errno.ENOENT
 /** The entries in the bytes of a walk, which native/sysfs/walk.h describes. Nothing of an entry is read before it is asked for. */
 export function* readWalk(bytes: Buffer, folders: readonly WalkFolder[]): Generator<WalkEntry, void, undefined> {
   const content = new WalkBytes(bytes)
+  const asked = folders.map((folder) => new AskedFields(folder))
   for (let at = 0; at < bytes.length;) {
     const end = at + 4 + content.integer(at)
     if (end <= at + 4 || end > bytes.length) throw cutShort()
     const number = bytes.readUInt8(at + 4)
-    const folder = folders[number]
-    if (folder === undefined) throw new RangeError(`walk: entry of an unknown folder ${number}`)
-    yield new WalkEntry(content, at + 5, end, number, folder)
+    const fields = asked[number]
+    if (fields === undefined) throw new RangeError(`walk: entry of an unknown folder ${number}`)
+    yield new WalkEntry(content, at + 5, end, number, fields)
     at = end
+  }
+}
+
+/** The fields of a folder's entries, in their order. */
+class AskedFields {
+  readonly attributes: readonly string[]
+  readonly directories: readonly string[]
+  readonly #numbers: ReadonlyMap<string, number>
+
+  constructor({ attributes, directories }: WalkFolder) {
+    this.attributes = attributes.map(({ name }) => name)
+    this.directories = directories.map(({ name }) => name)
+    this.#numbers = new Map([...this.attributes, ...this.directories].map((name, number) => [name, number]))
+  }
+
+  nameOf(field: number): string {
+    return this.attributes[field] ?? this.directories[field - this.attributes.length] ?? ''
+  }
+
+  numberOf(name: string): number {
+    const number = this.#numbers.get(name)
+    if (number === undefined) throw new RangeError(`walk: '${name}' was not asked for`)
+    return number
   }
 }
 
@@ -27,11 +51,11 @@ export class WalkEntry {
   /** Where the device sits below /sys/devices, which tells what it hangs on. */
   readonly path: string
   readonly #content: WalkBytes
-  readonly #asked: WalkFolder
+  readonly #asked: AskedFields
   /** Where each field begins, attributes first. */
   readonly #fields: number[] = []
 
-  constructor(content: WalkBytes, start: number, end: number, number: number, asked: WalkFolder) {
+  constructor(content: WalkBytes, start: number, end: number, number: number, asked: AskedFields) {
     this.#content = content
     this.#asked = asked
     this.folder = number
@@ -56,7 +80,7 @@ export class WalkEntry {
 
   /** An attribute without the newline at its end; null where there is none, or where it could not be read. */
   text(attribute: string): string | null {
-    const at = this.#attribute(attribute)
+    const at = this.#place(attribute)
     const length = this.#content.integer(at)
     if (length < 0) return null
     const end = at + 4 + length
@@ -65,20 +89,22 @@ export class WalkEntry {
 
   /** The same as it is. */
   bytes(attribute: string): Buffer | null {
-    return this.#content.attribute(this.#attribute(attribute))
+    return this.#content.attribute(this.#place(attribute))
+  }
+
+  /** What is in a directory; null where there is none, or where it could not be read. */
+  names(directory: string): string[] | null {
+    return this.#content.names(this.#place(directory))
   }
 
   /** By the names asked for; null where the device has no such attribute, or where it could not be read. */
   get attributes(): ReadonlyMap<string, Buffer | null> {
-    return new Map(this.#asked.attributes.map(({ name }) => [name, this.bytes(name)]))
+    return new Map(this.#asked.attributes.map((name) => [name, this.bytes(name)]))
   }
 
   /** What is in each directory asked for; null where the device has no such directory. */
   get directories(): ReadonlyMap<string, readonly string[] | null> {
-    const before = this.#asked.attributes.length
-    return new Map(
-      this.#asked.directories.map(({ name }, field) => [name, this.#content.names(this.#fields[before + field] ?? 0)]),
-    )
+    return new Map(this.#asked.directories.map((name) => [name, this.names(name)]))
   }
 
   /** The errno name of everything that is there and could not be read. */
@@ -86,21 +112,13 @@ export class WalkEntry {
     const failed: Record<string, string> = {}
     for (let field = 0; field < this.#fields.length; field++) {
       const result = this.#content.integer(this.#fields[field] ?? 0)
-      if (result < 0 && result !== absent) failed[this.#nameOf(field)] = errnoName(result)
+      if (result < 0 && result !== absent) failed[this.#asked.nameOf(field)] = errnoName(result)
     }
     return failed
   }
 
-  #nameOf(field: number): string {
-    const { attributes, directories } = this.#asked
-    return (attributes[field] ?? directories[field - attributes.length])?.name ?? ''
-  }
-
-  #attribute(name: string): number {
-    const field = this.#asked.attributes.findIndex((attribute: WalkField) => attribute.name === name)
-    const at = this.#fields[field]
-    if (at === undefined) throw new RangeError(`walk: '${name}' was not asked for`)
-    return at
+  #place(name: string): number {
+    return this.#fields[this.#asked.numberOf(name)] ?? 0
   }
 }
 
