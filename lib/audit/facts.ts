@@ -135,7 +135,8 @@ async function askDisks(
   const askNext = async (): Promise<void> => {
     for (const device of next) {
       const answer = await ask(device, signal)
-      if (answer && device.identity && !(answer.said && sameUnit(answer.said, device.identity))) changed.push({ device, ...answer })
+      if (answer && device.identity && !(answer.said && sameUnit(answer.said, device.identity)))
+        changed.push({ device, ...answer })
     }
   }
   await Promise.all(Array.from({ length: crowd }, askNext))
@@ -143,7 +144,10 @@ async function askDisks(
 }
 
 /** Undefined for a disk that does not answer: it has gone, or is in trouble. */
-async function ask({ name, path }: BlockDevice, signal: AbortSignal): Promise<{ said: ScsiIdentity | null } | undefined> {
+async function ask(
+  { name, path }: BlockDevice,
+  signal: AbortSignal,
+): Promise<{ said: ScsiIdentity | null } | undefined> {
   try {
     const said = await liveIdentity({ name, path }, anyOf(signal, AbortSignal.timeout(patience)))
     return { said: said ?? null }

@@ -34,12 +34,16 @@ async function printDevices(json: boolean): Promise<number> {
 
 async function printAudit(json: boolean): Promise<number> {
   const findings = await audit()
-  console.log(json ? JSON.stringify({ findings }, undefined, 2) : findings.map(paragraph).join('\n\n') || 'nothing found')
+  console.log(
+    json ? JSON.stringify({ findings }, undefined, 2) : findings.map(paragraph).join('\n\n') || 'nothing found',
+  )
   return findings.length > 0 ? 3 : 0
 }
 
 function paragraph({ kind, subject, evidence, plan }: Finding): string {
-  const found = Object.entries(evidence).map(([name, value]) => `${name} ${Array.isArray(value) ? value.join(' ') || '-' : (value ?? '-')}`)
+  const found = Object.entries(evidence).map(
+    ([name, value]) => `${name} ${Array.isArray(value) ? value.join(' ') || '-' : (value ?? '-')}`,
+  )
   return [`${subject}: ${kind}`, `  ${found.join(', ')}`, ...plan.map((step) => `  - ${step}`)].join('\n')
 }
 

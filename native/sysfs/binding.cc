@@ -54,8 +54,8 @@ std::vector<WalkField> to_fields(const Napi::Value& value) {
   std::vector<WalkField> fields;
   for (std::uint32_t i = 0; i < list.Length(); ++i) {
     const auto field = list.Get(i).As<Napi::Object>();
-    fields.push_back({field.Get("name").As<Napi::String>(), text_or_empty(field.Get("below")),
-                      text_or_empty(field.Get("when"))});
+    fields.push_back(
+        {field.Get("name").As<Napi::String>(), text_or_empty(field.Get("below")), text_or_empty(field.Get("when"))});
   }
   return fields;
 }

@@ -22,18 +22,16 @@ struct WalkField {
 struct WalkFolder {
   std::string path;  ///< relative to the walk's root
   std::vector<WalkField> attributes;
-  std::vector<WalkField> directories;              ///< names of what is in them, such as slaves
+  std::vector<WalkField> directories;               ///< names of what is in them, such as slaves
   std::optional<std::vector<std::string>> entries;  ///< only these; nothing: all that there are
 };
 
 /**
  * Reads all entries of all folders in one go and returns them as one block of bytes (lib/inventory/walk.ts reads it):
  *
- *     entry      = size i32 of what follows, folder u8, name, link, attribute*, directory*    in the order of the folder's
- *     name, link = bytes                                                link: the symlink's text, the entry's place
- *     attribute  = bytes | absent
- *     directory  = count i32, bytes{count} | absent
- *     bytes      = length i32, byte{length}
+ *     entry      = size i32 of what follows, folder u8, name, link, attribute*, directory*    in the order of the
+ * folder's name, link = bytes                                                link: the symlink's text, the entry's
+ * place attribute  = bytes | absent directory  = count i32, bytes{count} | absent bytes      = length i32, byte{length}
  *     absent     = -errno i32                                           -ENOENT also when it was not asked for
  *
  * Integers are little-endian. A folder that does not exist has no entries. An entry that vanishes during the walk is

@@ -11,8 +11,16 @@ const colours = ['#0b6e4f', '#c1121f', '#1d4ed8', '#b45309', '#6d28d9', '#475569
 /** An SVG with both axes logarithmic. */
 export function plot(title: string, x: string, y: string, series: readonly Series[]): string {
   const points = series.flatMap((line) => line.points)
-  const acrossOf = scale(points.map(([at]) => at), left, width - right)
-  const upOf = scale(points.map(([, value]) => value), height - bottom, top)
+  const acrossOf = scale(
+    points.map(([at]) => at),
+    left,
+    width - right,
+  )
+  const upOf = scale(
+    points.map(([, value]) => value),
+    height - bottom,
+    top,
+  )
   const grid = [
     ...acrossOf.ticks.map((tick) => {
       const at = acrossOf.place(tick)
@@ -26,12 +34,20 @@ export function plot(title: string, x: string, y: string, series: readonly Serie
   // Names beside the ends of their lines, pushed apart where these are close.
   let lowest = -Infinity
   const ends = series
-    .map((line, index) => ({ line, colour: colours[index % colours.length] ?? '', end: upOf.place(line.points.at(-1)?.[1] ?? 1) }))
+    .map((line, index) => ({
+      line,
+      colour: colours[index % colours.length] ?? '',
+      end: upOf.place(line.points.at(-1)?.[1] ?? 1),
+    }))
     .sort((one, other) => one.end - other.end)
     .map((each) => ({ ...each, at: (lowest = Math.max(each.end + 4, lowest + 16)) }))
   const lines = ends.map(({ line, colour, at }) => {
-    const path = line.points.map(([across, up], index) => `${index ? 'L' : 'M'}${acrossOf.place(across)} ${upOf.place(up)}`)
-    const dots = line.points.map(([across, up]) => `<circle cx="${acrossOf.place(across)}" cy="${upOf.place(up)}" r="3" fill="${colour}"/>`)
+    const path = line.points.map(
+      ([across, up], index) => `${index ? 'L' : 'M'}${acrossOf.place(across)} ${upOf.place(up)}`,
+    )
+    const dots = line.points.map(
+      ([across, up]) => `<circle cx="${acrossOf.place(across)}" cy="${upOf.place(up)}" r="3" fill="${colour}"/>`,
+    )
     const name = label(width - right + 10, at, line.name, 'start', colour)
     return `<path d="${path.join('')}" fill="none" stroke="${colour}" stroke-width="2"/>${dots.join('')}${name}`
   })
@@ -47,7 +63,11 @@ export function plot(title: string, x: string, y: string, series: readonly Serie
   ].join('\n')
 }
 
-function scale(values: readonly number[], from: number, to: number): { ticks: number[]; place: (value: number) => number } {
+function scale(
+  values: readonly number[],
+  from: number,
+  to: number,
+): { ticks: number[]; place: (value: number) => number } {
   const [low, high] = [Math.floor(Math.log10(Math.min(...values))), Math.ceil(Math.log10(Math.max(...values)))]
   const ticks = Array.from({ length: high - low + 1 }, (_, step) => 10 ** (low + step))
   const place = (value: number): number =>

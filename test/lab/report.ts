@@ -6,6 +6,13 @@ import { median, percentile, table } from './statistics.ts'
 /** The times of each contender, by the number of devices. */
 export type Comparison = ReadonlyMap<number, ReadonlyMap<string, readonly number[]>>
 
+interface Goal {
+  readonly goal: string
+  readonly value: number
+  readonly sign: '<=' | '>='
+  readonly bound: number
+}
+
 /**
  * What a benchmark has found, as a page and plots. They leave the guest, which can write nothing, in its output:
  * `test/lab/run.sh --bench` takes them from there to build/bench.
@@ -13,7 +20,7 @@ export type Comparison = ReadonlyMap<number, ReadonlyMap<string, readonly number
 export class Report {
   readonly #name: string
   readonly #parts: string[]
-  readonly #goals: { goal: string; value: number; sign: '<=' | '>='; bound: number }[] = []
+  readonly #goals: Goal[] = []
   #plots = 0
 
   constructor(name: string, title: string) {
@@ -37,7 +44,10 @@ export class Report {
     console.log(`\n${title}\n${table(rows)}`)
     const [head = [], ...body] = rows
     const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
-    this.#parts.push(`## ${title}`, [line(head), line(head.map((_, column) => (column ? '---:' : '---'))), ...body.map(line)].join('\n'))
+    this.#parts.push(
+      `## ${title}`,
+      [line(head), line(head.map((_, column) => (column ? '---:' : '---'))), ...body.map(line)].join('\n'),
+    )
   }
 
   comparison(title: string, unit: string, results: Comparison): void {
@@ -60,7 +70,15 @@ export class Report {
       }),
     }))
     const file = `${this.#name}-${++this.#plots}.svg`
-    hand(file, plot(title, unit, 'ms', series.filter(({ points }) => points.length > 0)))
+    hand(
+      file,
+      plot(
+        title,
+        unit,
+        'ms',
+        series.filter(({ points }) => points.length > 0),
+      ),
+    )
     this.#parts.push(`![${title}](${file})`)
   }
 
@@ -70,8 +88,7 @@ export class Report {
 
   /** Hands the page over, and returns the exit status: other than 0 when a goal is missed. */
   finish(): number {
-    const isMet = ({ value, sign, bound }: (typeof this.#goals)[number]): boolean =>
-      sign === '<=' ? value <= bound : value >= bound
+    const isMet = ({ value, sign, bound }: Goal): boolean => (sign === '<=' ? value <= bound : value >= bound)
     const rows = this.#goals.map((goal) => [
       goal.goal,
       format(goal.value),

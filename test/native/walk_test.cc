@@ -141,8 +141,7 @@ TEST_CASE("reads the attributes and directories of every entry") {
   tree.write("host1/block/sdb/size", "4096\n");
   std::filesystem::create_directories(tree.root() / "devices/host1/block/sdb/holders");
 
-  const auto entries =
-      tree.walk({{"class/block", fields("size", "device/vpd_pg83"), fields("holders", "slaves"), {}}});
+  const auto entries = tree.walk({{"class/block", fields("size", "device/vpd_pg83"), fields("holders", "slaves"), {}}});
   REQUIRE(entries.size() == 2);
   const auto& sda = entries.at({0, "sda"});
   CHECK(sda.link == "../../devices/host0/block/sda");
@@ -161,7 +160,8 @@ TEST_CASE("numbers the folders as they were asked for and passes over missing on
   const Tree tree;
   tree.add("class/block", "sda", "sda");
   tree.add("class/scsi_host", "host0", "host0");
-  const auto entries = tree.walk({{"class/nvme", {}, {}, {}}, {"class/scsi_host", {}, {}, {}}, {"class/block", {}, {}, {}}});
+  const auto entries =
+      tree.walk({{"class/nvme", {}, {}, {}}, {"class/scsi_host", {}, {}, {}}, {"class/block", {}, {}, {}}});
   REQUIRE(entries.size() == 2);
   CHECK(entries.contains({1, "host0"}));
   CHECK(entries.contains({2, "sda"}));
@@ -174,8 +174,7 @@ TEST_CASE("an attribute that cannot be read says why") {
   tree.write("sda/size", "1\n");
   tree.write("sda/queue/scheduler", "none\n");
   tree.write("sda/big", std::string((1U << 20U) + 1, 'x'));
-  const auto entries =
-      tree.walk({{"class/block", fields("size", "queue", "big", "size/below"), fields("size"), {}}});
+  const auto entries = tree.walk({{"class/block", fields("size", "queue", "big", "size/below"), fields("size"), {}}});
   const auto& attributes = entries.at({0, "sda"}).attributes;
   CHECK(attributes[0].error == 0);
   CHECK(attributes[1].error == EISDIR);
@@ -202,8 +201,8 @@ TEST_CASE("asks only entries in the right place for a field with `below`") {
     tree.write(place + "/wwid", name);
     tree.write(place + "/holders/dm-0", "");
   }
-  const auto entries =
-      tree.walk({{"class/block", {{"size", "", ""}, {"wwid", "/nvme-subsystem/", ""}}, {{"holders", "/host", ""}}, {}}});
+  const auto entries = tree.walk(
+      {{"class/block", {{"size", "", ""}, {"wwid", "/nvme-subsystem/", ""}}, {{"holders", "/host", ""}}, {}}});
   CHECK(entries.at({0, "sda"}).attributes[0].value == "1\n");
   CHECK(entries.at({0, "sda"}).attributes[1].error == ENOENT);
   CHECK(entries.at({0, "sda"}).directories[0].names.size() == 1);
@@ -219,8 +218,8 @@ TEST_CASE("asks only entries whose first attribute says so for a field with `whe
     tree.write("host0/" + name + "/wwid", name);
     tree.write("host0/" + name + "/slaves/sdb", "");
   }
-  const auto entries = tree.walk(
-      {{"class/block", {{"uevent", "", ""}, {"wwid", "", "=disk"}}, {{"slaves", "", "=disk"}}, {}}});
+  const auto entries =
+      tree.walk({{"class/block", {{"uevent", "", ""}, {"wwid", "", "=disk"}}, {{"slaves", "", "=disk"}}, {}}});
   CHECK(entries.at({0, "sda"}).attributes[1].value == "sda");
   CHECK(entries.at({0, "sda"}).directories[0].names.size() == 1);
   CHECK(entries.at({0, "sda1"}).attributes[1].error == ENOENT);

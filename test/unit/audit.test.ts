@@ -99,11 +99,21 @@ describe('an audit', () => {
 
   it('finds disks that are another volume now, or none', () => {
     const said = identify({ page80: Buffer.from('0080000453312020', 'hex'), vendor: 'LIO-ORG', model: 'other' })
-    const findings = judge(facts({ changed: [{ device: disk, said }, { device: disk, said: null }] }))
-    assert.deepEqual(findings.map(({ kind, evidence }) => [kind, evidence.said]), [
-      ['identity-changed', said.key],
-      ['identity-changed', null],
-    ])
+    const findings = judge(
+      facts({
+        changed: [
+          { device: disk, said },
+          { device: disk, said: null },
+        ],
+      }),
+    )
+    assert.deepEqual(
+      findings.map(({ kind, evidence }) => [kind, evidence.said]),
+      [
+        ['identity-changed', said.key],
+        ['identity-changed', null],
+      ],
+    )
   })
 
   it('finds sessions without units, but not those that are being recovered', () => {

@@ -47,7 +47,13 @@ const path = (device: BlockDevice, changes: Partial<PathState> = {}): PathState 
   ...changes,
 })
 
-const picture = (parts: Partial<Picture> = {}): Picture => ({ devices: [], sessions: [], controllers: [], paths: [], ...parts })
+const picture = (parts: Partial<Picture> = {}): Picture => ({
+  devices: [],
+  sessions: [],
+  controllers: [],
+  paths: [],
+  ...parts,
+})
 
 /** Each change as one line. */
 function told(before: Partial<Picture>, after: Partial<Picture>, errors: [number, number][] = []): string[] {
@@ -123,7 +129,10 @@ describe('the difference of two pictures', () => {
 
   it('knows controllers by their number and subsystem, and tells their state', () => {
     const controller = { name: 'nvme1', sysfs: '/x', transport: 'tcp', nqn: 'nqn.a', state: 'live' }
-    const [lost, other] = [{ ...controller, state: 'connecting' }, { ...controller, nqn: 'nqn.b' }]
+    const [lost, other] = [
+      { ...controller, state: 'connecting' },
+      { ...controller, nqn: 'nqn.b' },
+    ]
     assert.deepEqual(told({}, { controllers: [controller] }), ['controller nvme1 added'])
     assert.deepEqual(told({ controllers: [controller] }, { controllers: [lost] }), ['controller nvme1 state: live'])
     assert.deepEqual(told({ controllers: [controller] }, { controllers: [other] }), [

@@ -199,7 +199,9 @@ async function listNamespaces(): Promise<void> {
 async function lookUpNamespaces(nqn: string): Promise<void> {
   using live = await liveInventory()
   const uuids = [...live.byNamespaceName.keys()].filter((name) => name.includes('-'))
-  const microseconds = timeLookups(uuids, (uuid) => live.byNamespaceName.get(uuid)?.find(({ nvme }) => nvme?.nqn === nqn))
+  const microseconds = timeLookups(uuids, (uuid) =>
+    live.byNamespaceName.get(uuid)?.find(({ nvme }) => nvme?.nqn === nqn),
+  )
   report.goal('a namespace by NQN and UUID in a live inventory (µs)', microseconds, '<=', 20)
 }
 
@@ -236,7 +238,8 @@ async function hearOfChanges(): Promise<void> {
     run('udevadm', 'settle', '--timeout=600')
     const times = await latencies(device, Number(process.argv[4] ?? 100))
     rows.push([String(others), fixed(median(times)), fixed(percentile(times, 0.99))])
-    if (others === 1000) report.goal('event to promise with 1,000 unrelated devices, p99 (ms)', percentile(times, 0.99), '<=', 10)
+    if (others === 1000)
+      report.goal('event to promise with 1,000 unrelated devices, p99 (ms)', percentile(times, 0.99), '<=', 10)
     await removeScsiDebug()
   }
   report.table("From the kernel's event to the resolved promise of a watch (ms)", rows)
@@ -244,7 +247,10 @@ async function hearOfChanges(): Promise<void> {
 }
 
 async function latencies(device: string, samples: number): Promise<number[]> {
-  const clock = execFile('python3', [fileURLToPath(new URL('../../../test/lab/uevent-clock.py', import.meta.url)), 'change'])
+  const clock = execFile('python3', [
+    fileURLToPath(new URL('../../../test/lab/uevent-clock.py', import.meta.url)),
+    'change',
+  ])
   const announced: bigint[] = []
   let ready = false
   clock.stdout?.on('data', (text: string) => {

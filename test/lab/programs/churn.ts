@@ -27,5 +27,7 @@ constant.remove()
 const { losses } = await follower.compare()
 await follower.stop()
 resumeUdev()
-console.log(`${right} of ${rounds} rounds with ${devices} devices end with what a fresh look finds; events were lost ${losses} times`)
+console.log(
+  `${right} of ${rounds} rounds with ${devices} devices end with what a fresh look finds; events were lost ${losses} times`,
+)
 process.exitCode = right === rounds && (losses > 0 || rounds < 5) ? 0 : 1

@@ -71,7 +71,13 @@ function indexes(devices: Devices): string {
   const { byDevno, byHctl, byWwid, bySerial } = devices
   const one = [byDevno, byHctl].map((index) => [...index].map(([key, { name }]) => `${key} ${name}`))
   const several = [byWwid, bySerial].map((index) => {
-    return [...index].map(([key, group]) => `${key} ${group.map(({ name }) => name).sort().join()}`)
+    return [...index].map(
+      ([key, group]) =>
+        `${key} ${group
+          .map(({ name }) => name)
+          .sort()
+          .join()}`,
+    )
   })
   return JSON.stringify([...one, ...several].map((lines) => lines.sort()))
 }

@@ -24,7 +24,8 @@ after(async () => {
   restoreUdev()
 })
 
-const attribute = (name: string, file: string): string => readFileSync(`/sys/class/block/${name}/${file}`, 'utf8').trim()
+const attribute = (name: string, file: string): string =>
+  readFileSync(`/sys/class/block/${name}/${file}`, 'utf8').trim()
 
 describe('the inventory', limit, () => {
   it('has every disk, with what the kernel calls it', async () => {
@@ -102,7 +103,9 @@ describe('a live inventory', limit, () => {
     // Only the thread that JavaScript runs on is traced: others collect its garbage, and wait for the kernel's events.
     execFileSync('strace', ['--output=/tmp/lookups.strace', process.execPath, script], { stdio: 'ignore' })
     const calls = readFileSync('/tmp/lookups.strace', 'utf8').split('\n')
-    const [begin, end] = ['begin', 'end'].map((word) => calls.findIndex((call) => call.startsWith(`write(1, "${word}"`)))
+    const [begin, end] = ['begin', 'end'].map((word) =>
+      calls.findIndex((call) => call.startsWith(`write(1, "${word}"`)),
+    )
     assert.ok(begin !== undefined && begin > 0 && end !== undefined && end > begin, 'both are traced')
     assert.deepEqual(calls.slice(begin + 1, end), [])
   })
@@ -136,9 +139,16 @@ describe('an audit', limit, () => {
     symlinkSync('../../sd-gone', link)
     try {
       const map = (await inventory()).devices.find((device) => device.map?.name === 'lab-audit')
-      assert.deepEqual(await found(), [`failed-path /dev/${failed}`, `suspended-map ${map?.path}`, `dangling-link ${link}`])
+      assert.deepEqual(await found(), [
+        `failed-path /dev/${failed}`,
+        `suspended-map ${map?.path}`,
+        `dangling-link ${link}`,
+      ])
       assert.equal(attribute(failed, 'device/state'), 'offline')
-      assert.equal(run('dmsetup', 'info', '--columns', '--noheadings', '-o', 'suspended', 'lab-audit').trim(), 'Suspended')
+      assert.equal(
+        run('dmsetup', 'info', '--columns', '--noheadings', '-o', 'suspended', 'lab-audit').trim(),
+        'Suspended',
+      )
     } finally {
       rmSync(link)
       run('dmsetup', 'resume', 'lab-audit')
