@@ -20,7 +20,7 @@ const stretch = 2
  * @throws BrickError SYSTEM or PERMISSION_DENIED when sysfs cannot be read
  */
 export async function readDevices(root = '/sys'): Promise<BlockDevice[]> {
-  const entries = await walk(root, blockFolder)
+  const entries = await walk(root, blockFolder, subsystemFolders)
   const holders = holdersOf(entries.blocks)
   const devices: BlockDevice[] = []
   let end = performance.now() + stretch
@@ -40,22 +40,28 @@ export async function readDevices(root = '/sys'): Promise<BlockDevice[]> {
 export async function readSomeDevices(names: readonly string[], root = '/sys'): Promise<BlockDevice[]> {
   // What is built upon them is not among them: they are asked for it themselves.
   const directories = [...blockFolder.directories, { name: 'holders' }]
-  const { blocks, subsystems } = await walk(root, { ...blockFolder, directories, entries: names })
+  const some = { ...blockFolder, directories, entries: names }
+  const { blocks, subsystems } = await walk(root, some, names.some(isNvme) ? subsystemFolders : [])
   const devices = blocks.map((entry) => {
     return toBlockDevice(entry, subsystems, entry.names('holders')?.toSorted() ?? [])
   })
   return devices.filter((device) => device !== undefined)
 }
 
+function isNvme(name: string): boolean {
+  return name.startsWith('nvme')
+}
+
 async function walk(
   root: string,
   block: WalkFolder,
+  others: readonly WalkFolder[],
 ): Promise<{ blocks: WalkEntry[]; subsystems: Map<string, ReturnType<typeof toSubsystem>> }> {
-  const folders = [...subsystemFolders, block]
+  const folders = [...others, block]
   try {
     const bytes = await finish(binding().walk('inventory', root, folders), AbortSignal.timeout(patience))
     const entries = [...readWalk(bytes, folders)]
-    const isBlock = ({ folder }: WalkEntry): boolean => folder === subsystemFolders.length
+    const isBlock = ({ folder }: WalkEntry): boolean => folder === others.length
     const subsystems = entries
       .filter((entry) => !isBlock(entry))
       .map((entry) => [entry.name, toSubsystem(entry)] as const)
