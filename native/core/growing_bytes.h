@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <memory>
 #include <string_view>
 
@@ -20,7 +19,7 @@ class GrowingBytes {
   void extend(std::size_t size) { size_ += size; }
 
   void append(std::string_view bytes) {
-    std::memcpy(room(bytes.size()), bytes.data(), bytes.size());
+    std::copy(bytes.begin(), bytes.end(), room(bytes.size()));
     extend(bytes.size());
   }
 
@@ -49,7 +48,7 @@ class GrowingBytes {
     const auto capacity = std::max(needed, 2 * capacity_);
     // NOLINTNEXTLINE(modernize-avoid-c-arrays): a vector would clear what is going to be overwritten.
     std::unique_ptr<char[]> data(new char[capacity]);
-    if (size_ > 0) std::memcpy(data.get(), data_.get(), size_);
+    std::copy_n(data_.get(), size_, data.get());
     data_ = std::move(data);
     capacity_ = capacity;
   }

@@ -11,8 +11,9 @@ const RULES = '/run/udev/rules.d'
  */
 export async function scsiDebug(luns: number): Promise<void> {
   run('modprobe', 'sd_mod')
+  const others = disks().length
   run('modprobe', 'scsi_debug', 'num_tgts=1', `max_luns=${luns}`, 'dev_size_mb=8', 'delay=0')
-  await until(`${luns} disks`, () => scsiDebugDisks().length >= luns, 300_000)
+  await until(`${luns} disks`, () => disks().length >= others + luns, 300_000)
 }
 
 export async function removeScsiDebug(): Promise<void> {
@@ -31,10 +32,13 @@ function isUnloaded(): boolean {
   }
 }
 
+function disks(): string[] {
+  return readdirSync('/sys/class/block').filter((name) => name.startsWith('sd'))
+}
+
 /** The names of its disks. */
 export function scsiDebugDisks(): string[] {
-  return readdirSync('/sys/class/block').filter((name) => {
-    if (!name.startsWith('sd')) return false
+  return disks().filter((name) => {
     try {
       return readFileSync(`/sys/class/block/${name}/device/model`, 'utf8').startsWith('scsi_debug')
     } catch {
