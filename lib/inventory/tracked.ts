@@ -13,9 +13,7 @@ export interface Looked {
 export class TrackedDevices extends Devices {
   /** @throws BrickError as `inventory` does */
   async look({ all, names }: InDoubt): Promise<Looked> {
-    const looked = all
-      ? { before: this.devices, after: (await readDevices()).filter(isWhole) }
-      : await this.#lookAt(names)
+    const looked = all ? { before: this.devices, after: await readDevices() } : await this.#lookAt(names)
     this.replace(looked.before, looked.after)
     return looked
   }
@@ -31,7 +29,7 @@ export class TrackedDevices extends Devices {
     const seen = new Set<string>()
     for (let next = names; next.length > 0;) {
       for (const name of next) seen.add(name)
-      const found = new Map((await readSomeDevices(next)).filter(isWhole).map((device) => [device.name, device]))
+      const found = new Map((await readSomeDevices(next)).map((device) => [device.name, device]))
       after.push(...found.values())
       const concerned = next.flatMap((name) => {
         const was = this.byName.get(name)
@@ -52,9 +50,4 @@ function relatedOnce(was: BlockDevice | undefined, is: BlockDevice | undefined):
   return [...(before ?? [])]
     .filter((name) => !now?.has(name))
     .concat([...(now ?? [])].filter((name) => !before?.has(name)))
-}
-
-/** A map that is being deleted refuses to say its name (dm_get_from_kobject in drivers/md/dm.c), and has no size. */
-function isWhole({ unreadable }: BlockDevice): boolean {
-  return !('dm/name' in unreadable)
 }

@@ -55,8 +55,8 @@ export class Host {
     this.#sessions = sessions
     this.#controllers = controllers
     return {
-      before: { ...before, devices: devices.before, paths: paths.before },
-      after: { sessions, controllers, devices: devices.after, paths: paths.after },
+      before: { ...before, devices: devices.before.filter(isWhole), paths: paths.before },
+      after: { sessions, controllers, devices: devices.after.filter(isWhole), paths: paths.after },
     }
   }
 
@@ -115,6 +115,14 @@ export class Host {
       throw error
     }
   }
+}
+
+/**
+ * A map that is being made or deleted has no size, and one that is being deleted refuses to say its name
+ * (dm_get_from_kobject in drivers/md/dm.c).
+ */
+function isWhole({ map, size, unreadable }: BlockDevice): boolean {
+  return !('dm/name' in unreadable) && (map === null || size > 0)
 }
 
 /** Transports whose controllers are not lost. */
