@@ -51,7 +51,8 @@ export function scsiDebugDisks(): string[] {
 export function quietUdev(): void {
   mkdirSync(RULES, { recursive: true })
   for (const rules of readdirSync('/usr/lib/udev/rules.d')) {
-    if (!existsSync(`${RULES}/${rules}`)) symlinkSync('/dev/null', `${RULES}/${rules}`)
+    // dmsetup waits for those of device-mapper.
+    if (!rules.includes('-dm')) symlinkSync('/dev/null', `${RULES}/${rules}`)
   }
   const rule = [
     'SUBSYSTEM=="block"',

@@ -40,7 +40,7 @@ const session: Session = {
   targetId: 0,
   over: { name: 'default', transport: 'tcp' },
   targetName: 'iqn.2026-11.lab:audit',
-  portal: { host: '10.0.0.1', port: 3260 },
+  portal: { host: '10.0.0.1', family: 'ipv4', port: 3260 },
   peer: null,
   state: 'LOGGED_IN',
   units: [place],
@@ -108,7 +108,7 @@ describe('an audit', () => {
       }),
     )
     assert.deepEqual(
-      findings.map(({ kind, evidence }) => [kind, evidence.said]),
+      findings.map(({ kind, evidence }) => [kind, evidence['said']]),
       [
         ['identity-changed', said.key],
         ['identity-changed', null],
