@@ -24,12 +24,16 @@ export interface WalkField {
   readonly name: string
   /** Asked for only when the device's path in sysfs contains this. */
   readonly below?: string
+  /** Asked for only when the device's first attribute contains this. */
+  readonly when?: string
 }
 
 export interface WalkFolder {
   readonly path: string
   readonly attributes: readonly WalkField[]
   readonly directories: readonly WalkField[]
+  /** Only these devices of the folder; without, all. */
+  readonly entries?: readonly string[]
 }
 
 /** One change to the file system; `unless` lists the errno numbers that are as good as success. */

@@ -1,3 +1,5 @@
+export { audit } from './audit/audit.ts'
+export type { Finding, FindingKind } from './audit/finding.ts'
 export { FibreChannelConnector } from './connectors/fibre-channel.ts'
 export type { FibreChannelConnectorOptions } from './connectors/fibre-channel.ts'
 export { capabilities } from './capabilities/capabilities.ts'
@@ -23,7 +25,9 @@ export type { ConnectorProperties, ConnectorPropertiesOptions } from './host/con
 export { ensureHostIdentity } from './host/host-identity.ts'
 export type { NvmeHost } from './host/nvme-host.ts'
 export { Inventory, inventory } from './inventory/inventory.ts'
-export type { BlockDevice, DeviceMap, ScsiPlace, Transport } from './inventory/block-device.ts'
+export type { BlockDevice, DeviceMap, NvmePlace, RaidArray, ScsiPlace, Transport } from './inventory/block-device.ts'
+export type { Devices } from './inventory/devices.ts'
+export type { Mount } from './host/mounts.ts'
 export { discoverIscsiTargets } from './iscsi/discovery.ts'
 export type { DiscoveredPortal, DiscoveredTarget, DiscoveryCredentials, DiscoveryOptions } from './iscsi/discovery.ts'
 export { discoverNvmeSubsystems } from './nvme/discovery.ts'
@@ -37,12 +41,15 @@ export type { Association, CodeSet, Designator, DesignatorType } from './scsi/de
 export type { ScsiIdentity } from './scsi/identity.ts'
 export type { StepMessage } from './trace.ts'
 export type {
+  ControllerChange,
   DeviceChange,
   HostChange,
   IscsiSession,
   MultipathPath,
+  NvmeControllerState,
   PathChange,
   SessionChange,
 } from './watch/change.ts'
+export { LiveInventory, liveInventory } from './watch/live.ts'
 export { watch } from './watch/watch.ts'
 export type { WatchOptions } from './watch/watch.ts'

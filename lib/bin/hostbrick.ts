@@ -1,14 +1,17 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util'
-import { BrickError, inventory } from '../index.ts'
+import { audit, BrickError, inventory } from '../index.ts'
+import type { Finding } from '../index.ts'
 import { deviceTree } from './tree.ts'
 
 const usage = `usage: hostbrick ls [--json]
+       hostbrick audit [--json]
 
   ls      the block devices of this host as a tree: a disk's partitions and the devices built upon them below it
+  audit   what is left over on this host, and what to do about it; changes nothing
   --json  all that is known of them, for programs
 
-exit status: 0 done, 1 failed, 2 the command line is wrong`
+exit status: 0 done, 1 failed, 2 the command line is wrong, 3 the audit has found something`
 
 async function main(): Promise<number> {
   const parsed = parseCommandLine()
@@ -20,19 +23,39 @@ async function main(): Promise<number> {
     console.log(usage)
     return 0
   }
-  const { devices } = await inventory()
-  console.log(parsed.json ? JSON.stringify({ devices }, undefined, 2) : deviceTree(devices))
+  return parsed.command === 'audit' ? printAudit(parsed.json) : printDevices(parsed.json)
+}
+
+async function printDevices(json: boolean): Promise<number> {
+  const { devices, mounts } = await inventory()
+  console.log(json ? JSON.stringify({ devices, mounts }, undefined, 2) : deviceTree(devices))
   return 0
 }
 
-function parseCommandLine(): { json: boolean; help: boolean } | undefined {
+async function printAudit(json: boolean): Promise<number> {
+  const findings = await audit()
+  console.log(
+    json ? JSON.stringify({ findings }, undefined, 2) : findings.map(paragraph).join('\n\n') || 'nothing found',
+  )
+  return findings.length > 0 ? 3 : 0
+}
+
+function paragraph({ kind, subject, evidence, plan }: Finding): string {
+  const found = Object.entries(evidence).map(
+    ([name, value]) => `${name} ${Array.isArray(value) ? value.join(' ') || '-' : (value ?? '-')}`,
+  )
+  return [`${subject}: ${kind}`, `  ${found.join(', ')}`, ...plan.map((step) => `  - ${step}`)].join('\n')
+}
+
+function parseCommandLine(): { command: string; json: boolean; help: boolean } | undefined {
   try {
     const { positionals, values } = parseArgs({
       allowPositionals: true,
       options: { json: { type: 'boolean', default: false }, help: { type: 'boolean', short: 'h', default: false } },
     })
-    const [command, ...others] = positionals
-    return values.help || (command === 'ls' && others.length === 0) ? values : undefined
+    const [command = '', ...others] = positionals
+    const isKnown = ['ls', 'audit'].includes(command) && others.length === 0
+    return values.help || isKnown ? { command, ...values } : undefined
   } catch {
     return undefined // an option that there is not
   }

@@ -25,7 +25,8 @@ function childrenOf(
   return [...partitions.sort(byNaturalName), ...built]
 }
 
-function kindOf({ transport, kind, map }: BlockDevice): string {
+function kindOf({ transport, kind, map, raid }: BlockDevice): string {
+  if (raid) return raid.level
   if (map) return `${/^\w+(?=-)/.exec(map.uuid)?.[0].toLowerCase() ?? 'dm'} ${map.name}`
   return kind === 'partition' ? 'partition' : (transport ?? '-')
 }

@@ -3,51 +3,33 @@ import { binding, finish } from '../binding.ts'
 import { asBrickError, Operation } from '../operation.ts'
 import type { CallOptions } from '../operation.ts'
 import { SharedLook } from '../shared-look.ts'
-import { blockFolder, toBlockDevice } from './block-device.ts'
 import type { BlockDevice } from './block-device.ts'
-import { readWalk } from './walk.ts'
+import { Devices } from './devices.ts'
+import { parseMounts } from '../host/mounts.ts'
+import type { Mount } from '../host/mounts.ts'
+import { readDevices } from './read.ts'
 
-/** The block devices of this host at one moment. Lists and indexes are made when they are first asked for. */
-export class Inventory {
-  readonly #read: () => BlockDevice[]
-  #devices: readonly BlockDevice[] | undefined
-  #byName: ReadonlyMap<string, BlockDevice> | undefined
-  #byDevno: ReadonlyMap<string, BlockDevice> | undefined
-  #byHctl: ReadonlyMap<string, BlockDevice> | undefined
-  #byWwid: ReadonlyMap<string, readonly BlockDevice[]> | undefined
+/** The block devices of this host at one moment. */
+export class Inventory extends Devices {
+  readonly #mountInfo: string
+  #mounts: readonly Mount[] | undefined
 
-  /** `read` is called once at most. */
-  constructor(read: () => BlockDevice[]) {
-    this.#read = read
+  constructor(devices: Iterable<BlockDevice>, mountInfo = '') {
+    super(devices)
+    this.#mountInfo = mountInfo
   }
 
-  get devices(): readonly BlockDevice[] {
-    return (this.#devices ??= this.#read())
+  /** All that is mounted, in the mount namespace of this process. */
+  get mounts(): readonly Mount[] {
+    return (this.#mounts ??= parseMounts(this.#mountInfo))
   }
 
-  get byName(): ReadonlyMap<string, BlockDevice> {
-    return (this.#byName ??= new Map(this.devices.map((device) => [device.name, device])))
-  }
-
-  /** By 'major:minor'. */
-  get byDevno(): ReadonlyMap<string, BlockDevice> {
-    return (this.#byDevno ??= new Map(this.devices.map((device) => [device.devno, device])))
-  }
-
-  /** SCSI disks by 'H:C:T:L'. */
-  get byHctl(): ReadonlyMap<string, BlockDevice> {
-    const disks = this.devices.filter(({ kind }) => kind === 'disk')
-    return (this.#byHctl ??= new Map(disks.flatMap((disk) => (disk.scsi ? [[disk.scsi.hctl, disk] as const] : []))))
-  }
-
-  /** By every name that the kernel, udev or multipath have for the volume. All paths to it have the same. */
-  get byWwid(): ReadonlyMap<string, readonly BlockDevice[]> {
-    return (this.#byWwid ??= indexByWwid(this.devices))
+  /** What is mounted of a device. */
+  mountsOf({ devno, path, map }: BlockDevice): Mount[] {
+    const nodes = [path, map && `/dev/mapper/${map.name}`]
+    return this.mounts.filter((mount) => mount.devno === devno || nodes.includes(mount.source))
   }
 }
-
-/** Milliseconds that a walk may take. It reads memory only: a kernel that does not answer for so long is in trouble. */
-const patience = 60_000
 
 /**
  * Lists the block devices of this host, without asking the devices themselves anything.
@@ -56,44 +38,22 @@ const patience = 60_000
  */
 export async function inventory(options?: CallOptions): Promise<Inventory> {
   // Most callers bring no bounds of their own: they wait for the walk, which has one, and cost next to nothing.
-  if (options === undefined) return walks.take()
+  if (options === undefined) return shared.take()
   using operation = new Operation('inventory', options)
-  return await operation.step('walk', (signal) => orAborted(walks.take(), signal))
+  return await operation.step('walk', (signal) => orAborted(shared.take(), signal))
 }
 
-const walks = new SharedLook(() => readInventory('/sys'))
+const shared = new SharedLook(async () => {
+  const [devices, mountInfo] = await Promise.all([readDevices(), readMountInfo()])
+  return new Inventory(devices, mountInfo)
+})
 
-async function readInventory(root: string): Promise<Inventory> {
-  const folders = [blockFolder]
+async function readMountInfo(): Promise<string> {
+  const path = '/proc/self/mountinfo'
   try {
-    const bytes = await finish(binding().walk('inventory', root, folders), AbortSignal.timeout(patience))
-    return new Inventory(() => {
-      const devices = [...readWalk(bytes, folders)].map((entry) => toBlockDevice(entry))
-      return devices.filter((device) => device !== undefined)
-    })
+    const text = await finish(binding().readFile('mounts', path), AbortSignal.timeout(60_000))
+    return text.toString()
   } catch (error) {
-    throw asBrickError(error, 'walk')
+    throw asBrickError(error, 'mounts')
   }
-}
-
-function indexByWwid(devices: readonly BlockDevice[]): Map<string, BlockDevice[]> {
-  const index = new Map<string, BlockDevice[]>()
-  for (const device of devices) {
-    for (const name of wwidsOf(device)) {
-      const same = index.get(name)
-      if (same) same.push(device)
-      else index.set(name, [device])
-    }
-  }
-  return index
-}
-
-/** Every name of the volume behind a device. */
-export function wwidsOf({ identity, wwid, map }: BlockDevice): string[] {
-  const names = new Set<string>()
-  for (const name of [identity?.names.kernel, identity?.names.udev, identity?.names.multipath, wwid]) {
-    if (name !== null && name !== undefined) names.add(name)
-  }
-  if (map?.uuid.startsWith('mpath-')) names.add(map.uuid.slice('mpath-'.length))
-  return [...names]
 }

@@ -1,3 +1,4 @@
+import { orAborted } from '../abort.ts'
 import { binding, finish } from '../binding.ts'
 import type { WalkFolder } from '../binding.ts'
 import { BrickError } from '../errors.ts'
@@ -6,6 +7,7 @@ import type { ScsiPlace } from '../inventory/block-device.ts'
 import { readWalk } from '../inventory/walk.ts'
 import type { WalkEntry } from '../inventory/walk.ts'
 import { sameTargetName } from '../properties/iscsi.ts'
+import { SharedLook } from '../shared-look.ts'
 import type { UnitAddress } from '../scsi/unit.ts'
 import { isBuiltIn, tcp } from './interface.ts'
 import type { Interface } from './interface.ts'
@@ -42,26 +44,43 @@ const folders: readonly WalkFolder[] = [
     attributes: ['uevent', 'persistent_address', 'persistent_port', 'address', 'port'].map((name) => ({ name })),
     directories: [],
   },
-  { path: 'class/scsi_device', attributes: [{ name: 'uevent' }], directories: [] },
   { path: 'class/scsi_host', attributes: [{ name: 'proc_name' }], directories: [] },
 ]
+
+/** Of which there may be thousands. */
+const unitFolder: WalkFolder = { path: 'class/scsi_device', attributes: [{ name: 'uevent' }], directories: [] }
 
 /** Of these each session has a SCSI host to itself, on which its target is 0. Adapters number their targets. */
 const hostPerSession = ['tcp', 'iser']
 
+/** Milliseconds that a walk may take. It reads memory only: a kernel that does not answer for so long is in trouble. */
+const patience = 60_000
+
+const withUnits = new SharedLook(() => readFrom([...folders, unitFolder]))
+const alone = new SharedLook(() => readFrom(folders))
+
 /** The iSCSI sessions of this host; none also where the kernel has no iSCSI loaded. */
-export async function readSessions(signal: AbortSignal): Promise<Session[]> {
-  const bytes = await finish(binding().walk('iscsi', '/sys', folders), signal)
-  const entries = [...readWalk(bytes, folders)]
+export function readSessions(signal: AbortSignal): Promise<Session[]> {
+  return orAborted(withUnits.take(), signal)
+}
+
+/** The same, which takes no longer where there are many units. */
+export function readSessionsAlone(signal: AbortSignal): Promise<Omit<Session, 'units'>[]> {
+  return orAborted(alone.take(), signal)
+}
+
+async function readFrom(asked: readonly WalkFolder[]): Promise<Session[]> {
+  const bytes = await finish(binding().walk('iscsi', '/sys', asked), AbortSignal.timeout(patience))
+  const entries = [...readWalk(bytes, asked)]
   // Linux has one connection per session.
   const connections = new Map(
     entries.flatMap((entry) => (entry.folder === 1 ? [[sessionNumber(entry), entry] as const] : [])),
   )
   const transports = new Map(
-    entries.flatMap((entry) => (entry.folder === 3 ? [[entry.name, transportOf(entry)] as const] : [])),
+    entries.flatMap((entry) => (entry.folder === 2 ? [[entry.name, transportOf(entry)] as const] : [])),
   )
   const units = entries
-    .flatMap(({ folder, path }) => (folder === 2 ? [scsiPlaceOf(path)] : []))
+    .flatMap(({ folder, path }) => (folder === 3 ? [scsiPlaceOf(path)] : []))
     .filter((unit) => unit !== null)
   return entries
     .filter(({ folder }) => folder === 0)

@@ -50,7 +50,7 @@ export function parsePage83(page: Buffer): Designator[] {
 
   const designators: Designator[] = []
   for (let at = 0; at < body.length;) {
-    const [first = 0, second = 0, , length = 0] = body.subarray(at, at + 4)
+    const [first, second, length] = [body[at] ?? 0, body[at + 1] ?? 0, body[at + 3] ?? 0]
     const bytes = body.subarray(at + 4, at + 4 + length)
     if (at + 4 + length > body.length) {
       if (body.subarray(at).every((byte) => byte === 0)) break // padding after the last descriptor
@@ -95,21 +95,28 @@ export function naaFormat(bytes: Buffer): number {
 }
 
 function canonical(type: DesignatorType, codeSet: CodeSet, bytes: Buffer): string {
-  const text = trimEnd(latin1(bytes))
   switch (type) {
     case 'naa':
     case 'eui':
-      return codeSet === 'ascii' ? `${type}.${text.toLowerCase()}` : hexName(type, bytes)
+      return codeSet === 'ascii' ? `${type}.${textOf(bytes).toLowerCase()}` : hexName(type, bytes)
     case 't10':
-      return `t10.${text}`
+      return `t10.${textOf(bytes)}`
     case 'name':
-      // These three are case-insensitive by definition; SPC allows no other.
-      return /^(?:naa|eui|iqn)\./i.test(text) ? text.toLowerCase() : `name.${text}`
+      return schemeName(textOf(bytes))
     case 'uuid':
       return uuidName(bytes)
     default:
       return hexName(type, bytes)
   }
+}
+
+function textOf(bytes: Buffer): string {
+  return trimEnd(latin1(bytes))
+}
+
+/** These three are case-insensitive by definition; SPC allows no other. */
+function schemeName(text: string): string {
+  return /^(?:naa|eui|iqn)\./i.test(text) ? text.toLowerCase() : `name.${text}`
 }
 
 /** Two bytes precede the UUID (SPC, UUID designator format); the high half of the first is its type, always 1. */

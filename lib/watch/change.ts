@@ -1,7 +1,7 @@
 import type { BlockDevice } from '../inventory/block-device.ts'
 
 /** A change of this host's storage: plain objects, told apart by `kind` and `change`. */
-export type HostChange = DeviceChange | SessionChange | PathChange
+export type HostChange = DeviceChange | SessionChange | ControllerChange | PathChange
 
 /** A block device came, went, or is not as it was. One that took another's name is another device. */
 export type DeviceChange =
@@ -46,6 +46,31 @@ export type SessionChange =
       readonly session: IscsiSession
       /** The kernel's name of the error, such as NOP_TIMEDOUT or TCP_CONN_CLOSE. */
       readonly error: string
+    }
+
+/** One NVMe controller of this host. */
+export interface NvmeControllerState {
+  /** 'nvme1' */
+  readonly name: string
+  /** Where it sits below /sys/devices. */
+  readonly sysfs: string
+  /** 'tcp', 'rdma', 'fc', 'loop', 'pcie' and so on. */
+  readonly transport: string
+  /** Its subsystem's. */
+  readonly nqn: string
+  /** 'new', 'live', 'resetting', 'connecting', 'deleting', 'deleting (no IO)' or 'dead'. */
+  readonly state: string
+}
+
+/** An NVMe controller was connected, deleted, or is in another state. */
+export type ControllerChange =
+  | { readonly kind: 'controller'; readonly change: 'added' | 'removed'; readonly controller: NvmeControllerState }
+  | {
+      readonly kind: 'controller'
+      readonly change: 'state'
+      readonly controller: NvmeControllerState
+      /** The state before. */
+      readonly before: string
     }
 
 /** A multipath map, of which a path is. */

@@ -1,12 +1,13 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { BlockDevice } from '../inventory/block-device.ts'
 import { connectionErrorName } from '../iscsi/session-events.ts'
-import type { DeviceChange, HostChange, IscsiSession, PathChange, SessionChange } from './change.ts'
+import type { ControllerChange, DeviceChange, HostChange, IscsiSession, PathChange, SessionChange } from './change.ts'
+import type { NvmeControllerState } from './change.ts'
 import type { PathState, Picture } from './picture.ts'
 
 /**
- * What has changed between two pictures, in an order in which it can have happened: how sessions do, then what goes, from
- * the top down, then what comes, from the bottom up, and how paths do.
+ * What has changed between two pictures, in an order in which it can have happened: how sessions and controllers do, then
+ * what goes, from the top down, then what comes, from the bottom up, and how paths do.
  *
  * @param errors the last connection error of each session, by its number, that the kernel told of meanwhile
  */
@@ -15,11 +16,13 @@ export function difference(before: Picture, after: Picture, errors: ReadonlyMap<
   const devices = deviceChanges(before.devices, after.devices)
   const [sessionsBefore, sessionsAfter] = [before.sessions.filter(isMade), after.sessions.filter(isMade)]
   const sessions = sessionChanges(sessionsBefore, sessionsAfter)
+  const controllers = controllerChanges(before.controllers, after.controllers)
+  const connections = [...sessions, ...controllers]
   return [
     ...connectionErrors([...sessionsAfter, ...sessionsBefore], errors),
-    ...sessions.filter(({ change }) => change === 'state'),
-    ...[...paths, ...devices, ...sessions].filter(({ change }) => change === 'removed'),
-    ...[...sessions, ...devices].filter(({ change }) => change === 'added'),
+    ...connections.filter(({ change }) => change === 'state'),
+    ...[...paths, ...devices, ...connections].filter(({ change }) => change === 'removed'),
+    ...[...connections, ...devices].filter(({ change }) => change === 'added'),
     ...devices.filter(({ change }) => change === 'changed'),
     ...paths.filter(({ change }) => change !== 'removed'),
   ]
@@ -44,6 +47,19 @@ function sessionChanges(before: readonly IscsiSession[], after: readonly IscsiSe
     come: (session) => [{ kind: 'session', change: 'added', session }],
     kept: (was, session) =>
       was.state === session.state ? [] : [{ kind: 'session', change: 'state', session, before: was.state }],
+  })
+}
+
+function controllerChanges(
+  before: readonly NvmeControllerState[],
+  after: readonly NvmeControllerState[],
+): ControllerChange[] {
+  // A controller's number is given again as soon as it is free.
+  return compare<NvmeControllerState, ControllerChange>(before, after, ({ name, nqn }) => `${name} ${nqn}`, {
+    gone: (controller) => [{ kind: 'controller', change: 'removed', controller }],
+    come: (controller) => [{ kind: 'controller', change: 'added', controller }],
+    kept: (was, controller) =>
+      was.state === controller.state ? [] : [{ kind: 'controller', change: 'state', controller, before: was.state }],
   })
 }
 

@@ -1,35 +1,52 @@
 import { failedWith } from '../binding.ts'
 import type { SessionEvent } from '../binding.ts'
+import { Doubts } from '../inventory/doubts.ts'
+import type { InDoubt } from '../inventory/doubts.ts'
 import { listenToSessions } from '../iscsi/session-events.ts'
 import { listen } from '../udev/uevents.ts'
 import type { Uevent } from '../udev/uevents.ts'
-import { allParts } from './picture.ts'
-import type { Part, Picture } from './picture.ts'
+
+/** What there are few of, so that it is looked at as a whole. */
+export type Part = 'sessions' | 'controllers'
+
+export const allParts: readonly Part[] = ['sessions', 'controllers']
+
+/** What there is reason to look at. */
+export interface Due {
+  readonly devices: InDoubt
+  readonly parts: ReadonlySet<Part>
+}
 
 /**
- * Milliseconds after which a part is looked at once more. The kernel announces some changes before they are complete: a
+ * Milliseconds after which something is looked at once more. The kernel announces some changes before they are complete: a
  * map's new table while the old one still holds its paths (do_resume in drivers/md/dm-ioctl.c), a failed connection
  * before its session is FAILED. The last one holds for as long as somebody asks for another look.
  */
 const intervals = [20, 80, 320, 1000] as const
 
 /**
- * When to look at the host, and at which parts of it: after events, however many, and once more some time later. What it
- * keeps does not grow with the number of events.
+ * When to look at the host, and at what of it: after events, however many, and once more some time later. What it keeps
+ * does not grow with the number of events.
  */
 export class Occasions implements Disposable {
+  readonly #parts: readonly Part[]
   readonly #uevents: Disposable
   #sessionEvents: Disposable | undefined
+  readonly #devices = new Doubts()
   readonly #due = new Set<Part>()
+  readonly #devicesAgain = new Doubts()
   readonly #again = new Set<Part>()
   #round = 0
   #wake: (() => void) | undefined
   readonly #errors = new Map<number, number>()
-  /** Places below /sys of what came while the first look was under way. */
   #arrivals: Set<string> | undefined = new Set()
 
-  /** @throws SystemError when this process may not listen */
-  constructor() {
+  /**
+   * @param parts what is to be looked at beside the devices
+   * @throws SystemError when this process may not listen
+   */
+  constructor(parts: readonly Part[]) {
+    this.#parts = parts
     this.#uevents = listen('kernel', (event) => {
       this.#hear(event)
     })
@@ -41,17 +58,11 @@ export class Occasions implements Disposable {
     }
   }
 
-  /** The first look's picture, without what came only after the listening had begun. To be called once. */
-  from({ devices, sessions, paths }: Picture): Picture {
+  /** What came since the listening began: places below /sys, and sessions as in 'session1'. Kept only until now. */
+  takeArrivals(): ReadonlySet<string> {
     const arrivals = this.#arrivals ?? new Set()
     this.#arrivals = undefined
-    const isNew = ({ sysfs }: { sysfs: string }): boolean => arrivals.has(`/devices${sysfs}`)
-    const newMaps = devices.filter(isNew).map(({ path }) => path)
-    return {
-      devices: devices.filter((device) => !isNew(device)),
-      sessions: sessions.filter(({ id }) => !arrivals.has(`session${id}`)),
-      paths: paths.filter(({ map, device }) => !newMaps.includes(map.path) && !isNew(device)),
-    }
+    return arrivals
   }
 
   /** Asks for another look, in a second at the latest, also without an event. */
@@ -59,15 +70,23 @@ export class Occasions implements Disposable {
     this.#again.add(part)
   }
 
-  /** Waits until there is reason to look, and says at what. Throws the signal's reason. */
-  async next(signal: AbortSignal): Promise<ReadonlySet<Part>> {
+  get isDue(): boolean {
+    return this.#due.size > 0 || !this.#devices.isEmpty
+  }
+
+  /** Waits until there is reason to look. Throws the signal's reason. */
+  async next(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
-    if (this.#due.size === 0) await this.#occasion(signal)
+    if (!this.isDue) await this.#occasion(signal)
     signal.throwIfAborted()
     this.#openSessionEvents()
-    const parts = new Set(this.#due)
+  }
+
+  /** What is to be looked at now. From then on it no longer is. */
+  take(): Due {
+    const due = { devices: this.#devices.take(), parts: new Set(this.#due) }
     this.#due.clear()
-    return parts
+    return due
   }
 
   /** The last error of each session that is there and whose connection has failed since this was last asked. */
@@ -90,7 +109,8 @@ export class Occasions implements Disposable {
         this.#wake = undefined
         resolve()
       }
-      const timer = this.#again.size > 0 ? setTimeout(this.#elapse, this.#interval) : undefined
+      const again = this.#again.size > 0 || !this.#devicesAgain.isEmpty
+      const timer = again ? setTimeout(this.#elapse, this.#interval) : undefined
       signal.addEventListener('abort', done, { once: true })
       this.#wake = done
     })
@@ -101,44 +121,61 @@ export class Occasions implements Disposable {
   }
 
   readonly #elapse = (): void => {
+    this.#devices.join(this.#devicesAgain)
     for (const part of this.#again) this.#due.add(part)
     this.#round++
-    if (this.#round >= intervals.length) this.#again.clear()
+    if (this.#round >= intervals.length) {
+      this.#devicesAgain.take()
+      this.#again.clear()
+    }
     this.#wake?.()
-  }
-
-  #look(...parts: readonly Part[]): void {
-    for (const part of parts) this.#due.add(part)
-    this.#wake?.()
-  }
-
-  /** For what the kernel announces before it is complete. */
-  #lookTwice(...parts: readonly Part[]): void {
-    for (const part of parts) this.#again.add(part)
-    this.#round = 0
-    this.#look(...parts)
   }
 
   #hear(event: Uevent | undefined): void {
     if (event === undefined) {
+      this.#devices.addAll()
+      this.#devicesAgain.addAll()
       this.#lookTwice(...allParts)
       return
     }
     const { subsystem, action, devicePath } = event
     if (subsystem === 'block') {
       if (action === 'add') this.#arrivals?.add(devicePath)
-      if (devicePath.includes('/virtual/block/dm-')) this.#lookTwice('devices', 'paths')
-      else this.#look('devices')
+      this.#hearOfDevice(devicePath)
     } else if (subsystem.startsWith('iscsi_')) {
       const session = /\/iscsi_session\/(session\d+)$/.exec(devicePath)?.[1]
       if (session !== undefined && action === 'add') this.#arrivals?.add(session)
       this.#lookTwice('sessions')
+    } else if (subsystem === 'nvme') {
+      if (action === 'add') this.#arrivals?.add(devicePath)
+      this.#lookTwice('controllers')
     }
+  }
+
+  /** The last part of its place is its name, also in class/block. */
+  #hearOfDevice(place: string): void {
+    const name = place.slice(place.lastIndexOf('/') + 1)
+    this.#devices.add(name)
+    if (place.includes('/virtual/block/dm-')) {
+      this.#devicesAgain.add(name)
+      this.#round = 0
+    }
+    this.#wake?.()
+  }
+
+  #lookTwice(...parts: readonly Part[]): void {
+    for (const part of parts) {
+      if (!this.#parts.includes(part)) continue
+      this.#due.add(part)
+      this.#again.add(part)
+    }
+    this.#round = 0
+    this.#wake?.()
   }
 
   /** The kernel's iSCSI may be loaded at any time, and says so by uevents of its transports. */
   #openSessionEvents(): void {
-    if (this.#sessionEvents) return
+    if (this.#sessionEvents || !this.#parts.includes('sessions')) return
     try {
       this.#sessionEvents = listenToSessions((event) => {
         this.#hearOfSession(event)

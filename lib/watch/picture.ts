@@ -1,12 +1,16 @@
 import { orAborted } from '../abort.ts'
 import { binding, failedWith, finish } from '../binding.ts'
+import type { WalkFolder } from '../binding.ts'
 import type { BlockDevice } from '../inventory/block-device.ts'
-import { inventory } from '../inventory/inventory.ts'
+import type { InDoubt } from '../inventory/doubts.ts'
+import { TrackedDevices } from '../inventory/tracked.ts'
+import { readWalk } from '../inventory/walk.ts'
 import { formatPortal } from '../iscsi/portal.ts'
-import { readSessions } from '../iscsi/sessions.ts'
+import { readSessionsAlone } from '../iscsi/sessions.ts'
 import { wwidOf } from '../multipath/map.ts'
 import { parseMultipathStatus } from '../multipath/map-status.ts'
-import type { IscsiSession, MultipathPath } from './change.ts'
+import type { IscsiSession, MultipathPath, NvmeControllerState } from './change.ts'
+import type { Due, Part } from './occasions.ts'
 
 /** A path as its map's status has it. */
 export interface PathState extends MultipathPath {
@@ -16,36 +20,134 @@ export interface PathState extends MultipathPath {
   readonly failures: number
 }
 
-/** This host's storage at one moment. */
+/** This host's storage at one moment, or what was looked at of it. */
 export interface Picture {
   readonly devices: readonly BlockDevice[]
   /** A session that is being made has no target and no portal yet: they are empty. */
   readonly sessions: readonly IscsiSession[]
+  readonly controllers: readonly NvmeControllerState[]
   readonly paths: readonly PathState[]
 }
 
-export type Part = keyof Picture
-
-export const allParts: readonly Part[] = ['devices', 'sessions', 'paths']
-
-/** Looks at these parts of the host; the others are as before. */
-export async function look(parts: ReadonlySet<Part>, before: Picture, signal: AbortSignal): Promise<Picture> {
-  const [devices, sessions] = await Promise.all([
-    parts.has('devices') ? lookAtDevices(signal) : before.devices,
-    parts.has('sessions') ? lookAtSessions(signal) : before.sessions,
-  ])
-  const paths = parts.has('paths') ? await lookAtPaths(devices, signal) : before.paths
-  return { devices, sessions, paths }
+/** What was looked at, before and now. */
+export interface Glance {
+  readonly before: Picture
+  readonly after: Picture
 }
 
-async function lookAtDevices(signal: AbortSignal): Promise<readonly BlockDevice[]> {
-  const { devices } = await orAborted(inventory(), signal)
-  // A map that is being deleted refuses to say its name (dm_get_from_kobject in drivers/md/dm.c), and has no size.
-  return devices.filter(({ unreadable }) => !('dm/name' in unreadable))
+/** This host's storage as it was last looked at. */
+export class Host {
+  readonly #devices = new TrackedDevices()
+  #sessions: readonly IscsiSession[] = []
+  #controllers: readonly NvmeControllerState[] = []
+  /** Of each multipath map, by its device's name. */
+  readonly #paths = new Map<string, readonly PathState[]>()
+
+  /** Looks at what is due, and at nothing else. */
+  async look(due: Due, signal: AbortSignal): Promise<Glance> {
+    const before = { sessions: this.#sessions, controllers: this.#controllers }
+    const [devices, sessions, controllers] = await Promise.all([
+      orAborted(this.#devices.look(due.devices), signal),
+      due.parts.has('sessions') ? readIscsiSessions(signal) : before.sessions,
+      due.parts.has('controllers') ? readControllerStates(signal) : before.controllers,
+    ])
+    const paths = await this.#lookAtPaths(due.devices, signal)
+    this.#sessions = sessions
+    this.#controllers = controllers
+    return {
+      before: { ...before, devices: devices.before.filter(isWhole), paths: paths.before },
+      after: { sessions, controllers, devices: devices.after.filter(isWhole), paths: paths.after },
+    }
+  }
+
+  /** As if these had not been seen yet: by their places below /sys, sessions as in 'session1'. */
+  forget(arrivals: ReadonlySet<string>): void {
+    const devices = this.#devices.devices.filter(({ sysfs }) => arrivals.has(`/devices${sysfs}`))
+    this.#devices.forget(devices)
+    this.#sessions = this.#sessions.filter(({ id }) => !arrivals.has(`session${id}`))
+    this.#controllers = this.#controllers.filter(({ sysfs }) => !arrivals.has(`/devices${sysfs}`))
+    for (const [map, paths] of this.#paths) {
+      const old = paths.filter(({ device }) => !devices.some(({ name }) => name === device.name || name === map))
+      this.#paths.set(map, old)
+    }
+  }
+
+  /** What changes without an event: that a session has been logged in, and that a controller has been lost. */
+  get unannounced(): Part[] {
+    const parts: Part[] = []
+    if (this.#sessions.some(({ state }) => state !== 'LOGGED_IN')) parts.push('sessions')
+    if (this.#controllers.some(({ transport }) => !inThisHost.includes(transport))) parts.push('controllers')
+    return parts
+  }
+
+  async #lookAtPaths(
+    { all, names }: InDoubt,
+    signal: AbortSignal,
+  ): Promise<{ before: PathState[]; after: PathState[] }> {
+    const known = all ? [...this.#devices.byName.keys(), ...this.#paths.keys()] : names
+    const maps = [...new Set(known)].filter((name) => this.#paths.has(name) || this.#devices.byName.get(name)?.map)
+    const after = await Promise.all(maps.map((name) => this.#pathsOf(name, signal)))
+    const before = maps.flatMap((name) => this.#paths.get(name) ?? [])
+    for (const [number, name] of maps.entries()) {
+      const paths = after[number] ?? []
+      if (paths.length > 0) this.#paths.set(name, paths)
+      else this.#paths.delete(name)
+    }
+    return { before, after: after.flat() }
+  }
+
+  async #pathsOf(name: string, signal: AbortSignal): Promise<PathState[]> {
+    const { path, map = null } = this.#devices.byName.get(name) ?? {}
+    const wwid = wwidOf(map?.uuid ?? '')
+    if (path === undefined || map === null || wwid === undefined) return []
+    try {
+      const state = await finish(binding().mapState(`dm:${name}`, map.name), signal)
+      // A map that is being made or taken down has another table, or none.
+      if (state.status[0]?.type !== 'multipath') return []
+      return parseMultipathStatus(state).paths.flatMap(({ devno, active, failures }) => {
+        const device = this.#devices.byDevno.get(devno)
+        if (device === undefined) return []
+        const description = { path, name: map.name, wwid }
+        return [{ path: device.path, map: description, device, working: active, failures }]
+      })
+    } catch (error) {
+      if (failedWith(error, 'ENXIO')) return []
+      throw error
+    }
+  }
 }
 
-async function lookAtSessions(signal: AbortSignal): Promise<IscsiSession[]> {
-  const sessions = await readSessions(signal)
+/**
+ * A map that is being made or deleted has no size, and one that is being deleted refuses to say its name
+ * (dm_get_from_kobject in drivers/md/dm.c).
+ */
+function isWhole({ map, size, unreadable }: BlockDevice): boolean {
+  return !('dm/name' in unreadable) && (map === null || size > 0)
+}
+
+/** Transports whose controllers are not lost. */
+const inThisHost = ['pcie', 'loop', 'apple-nvme']
+
+const controllerFolder: WalkFolder = {
+  path: 'class/nvme',
+  // Not `address`, for which a controller that is being reconnected may let one wait.
+  attributes: ['state', 'transport', 'subsysnqn'].map((name) => ({ name })),
+  directories: [],
+}
+
+async function readControllerStates(signal: AbortSignal): Promise<NvmeControllerState[]> {
+  const bytes = await finish(binding().walk('nvme', '/sys', [controllerFolder]), signal)
+  return [...readWalk(bytes, [controllerFolder])].map((entry) => ({
+    name: entry.name,
+    sysfs: entry.path,
+    transport: entry.text('transport') ?? '',
+    nqn: entry.text('subsysnqn') ?? '',
+    state: entry.text('state') ?? '',
+  }))
+}
+
+async function readIscsiSessions(signal: AbortSignal): Promise<IscsiSession[]> {
+  const sessions = await readSessionsAlone(signal)
   return sessions.map(({ id, host, targetName, portal, peer, state }) => ({
     id,
     host,
@@ -54,33 +156,4 @@ async function lookAtSessions(signal: AbortSignal): Promise<IscsiSession[]> {
     peer: peer && formatPortal(peer),
     state,
   }))
-}
-
-async function lookAtPaths(devices: readonly BlockDevice[], signal: AbortSignal): Promise<PathState[]> {
-  const byDevno = new Map(devices.map((device) => [device.devno, device]))
-  const paths = await Promise.all(devices.map((device) => pathsOf(device, byDevno, signal)))
-  return paths.flat()
-}
-
-async function pathsOf(
-  { name: device, path, map }: BlockDevice,
-  byDevno: ReadonlyMap<string, BlockDevice>,
-  signal: AbortSignal,
-): Promise<PathState[]> {
-  const wwid = wwidOf(map?.uuid ?? '')
-  if (map === null || wwid === undefined) return []
-  try {
-    const state = await finish(binding().mapState(`dm:${device}`, map.name), signal)
-    // A map that is being made or taken down has another table, or none.
-    if (state.status[0]?.type !== 'multipath') return []
-    return parseMultipathStatus(state).paths.flatMap(({ devno, active, failures }) => {
-      const disk = byDevno.get(devno)
-      if (disk === undefined) return []
-      const description = { path, name: map.name, wwid }
-      return [{ path: disk.path, map: description, device: disk, working: active, failures }]
-    })
-  } catch (error) {
-    if (failedWith(error, 'ENXIO')) return []
-    throw error
-  }
 }

@@ -2,9 +2,8 @@ import { BrickError } from '../errors.ts'
 import { asBrickError } from '../operation.ts'
 import type { HostChange } from './change.ts'
 import { difference } from './difference.ts'
-import { Occasions } from './occasions.ts'
-import { allParts, look } from './picture.ts'
-import type { Picture } from './picture.ts'
+import { allParts, Occasions } from './occasions.ts'
+import { Host } from './picture.ts'
 
 export interface WatchOptions {
   /** Ends the watch: what waits for the next change fails with ABORTED. */
@@ -12,7 +11,8 @@ export interface WatchOptions {
 }
 
 /**
- * Tells what changes in this host's storage from now on: block devices, iSCSI sessions, and the paths of multipath maps.
+ * Tells what changes in this host's storage from now on: block devices, iSCSI sessions, NVMe controllers, and the paths of
+ * multipath maps.
  *
  *     for await (const change of watch({ signal })) {
  *       if (change.kind === 'device' && change.change === 'changed') console.log(change.device.path, change.fields)
@@ -21,7 +21,7 @@ export interface WatchOptions {
  * The kernel's events say when to look, and what is told is the difference between two looks: nothing twice, and nothing
  * lost, also when events are. Who does not ask for a while is told the sum of what has happened meanwhile. What comes and
  * goes between two looks is not told, and neither is what the kernel does not announce, until something else makes
- * hostbrick look; that a session has been logged in again may be told a second late.
+ * hostbrick look at the same device; that a session has been logged in again, or a controller been lost, may be told a second late.
  *
  * The watch begins with the call, keeps the process alive, and ends with the loop or the signal.
  *
@@ -31,7 +31,7 @@ export interface WatchOptions {
 export function watch({ signal }: WatchOptions = {}): AsyncIterableIterator<HostChange> {
   if (signal?.aborted) throw aborted(signal)
   try {
-    return new Watching(new Occasions(), signal)
+    return new Watching(new Occasions(allParts), signal)
   } catch (error) {
     throw asBrickError(error, 'watch')
   }
@@ -48,10 +48,11 @@ class Watching implements AsyncIterableIterator<HostChange> {
     this.#occasions = occasions
     this.#signal = signal
     signal?.addEventListener('abort', this.#abort, { once: true })
-    const first = look(new Set(allParts), { devices: [], sessions: [], paths: [] }, this.#stop.signal)
+    const host = new Host()
+    const first = host.look({ devices: { all: true, names: [] }, parts: new Set(allParts) }, this.#stop.signal)
     // It fails whoever asks first.
     first.catch(() => undefined)
-    this.#changes = this.#run(first)
+    this.#changes = this.#run(host, first)
   }
 
   next(): Promise<IteratorResult<HostChange, undefined>> {
@@ -83,19 +84,17 @@ class Watching implements AsyncIterableIterator<HostChange> {
     this.#stop.abort(reason ?? over)
   }
 
-  async *#run(first: Promise<Picture>): AsyncGenerator<HostChange, undefined, undefined> {
+  async *#run(host: Host, first: Promise<unknown>): AsyncGenerator<HostChange, undefined, undefined> {
     const { signal } = this.#stop
     try {
-      let known = this.#occasions.from(await first)
+      await first
+      host.forget(this.#occasions.takeArrivals())
       for (;;) {
-        // Nobody announces that a session has been logged in.
-        if (known.sessions.some(({ state }) => state !== 'LOGGED_IN')) this.#occasions.lookAgain('sessions')
-        const parts = await this.#occasions.next(signal)
+        for (const part of host.unannounced) this.#occasions.lookAgain(part)
+        await this.#occasions.next(signal)
         const errors = this.#occasions.takeErrors()
-        const now = await look(parts, known, signal)
-        const changes = difference(known, now, errors)
-        known = now
-        yield* changes
+        const { before, after } = await host.look(this.#occasions.take(), signal)
+        yield* difference(before, after, errors)
       }
     } catch (error) {
       if (signal.reason === over) return undefined

@@ -20,34 +20,40 @@ constexpr std::size_t limit = std::size_t{16} << 20;
 
 enum class End { at_short_read, at_empty_read };
 
-int read_at(int directory, const char* path, std::string& value, End end) {
+// Adds what the file holds to `out`; on failure `out` is as before.
+int read_at(int directory, const char* path, GrowingBytes& out, End end) {
   const FileDescriptor file(::openat(directory, path, O_RDONLY | O_CLOEXEC));
   if (!file) return errno;
-  value.clear();
+  const auto before = out.size();
   for (;;) {
-    const auto filled = value.size();
-    value.resize(filled + chunk);
-    const auto result = ::read(file.get(), value.data() + filled, chunk);
-    const auto error = errno;
-    const auto got = result < 0 ? 0 : static_cast<std::size_t>(result);
-    value.resize(filled + got);
-    if (result < 0 && error != EINTR) return error;
-    if (value.size() > limit) return EFBIG;
-    if (result == 0 || (result > 0 && got < chunk && end == End::at_short_read)) return 0;
+    const auto result = ::read(file.get(), out.room(chunk), chunk);
+    if (result < 0) {
+      if (errno == EINTR) continue;
+      const auto error = errno;
+      out.truncate(before);
+      return error;
+    }
+    const auto got = static_cast<std::size_t>(result);
+    out.extend(got);
+    if (out.size() - before > limit) {
+      out.truncate(before);
+      return EFBIG;
+    }
+    if (got == 0 || (got < chunk && end == End::at_short_read)) return 0;
   }
 }
 
 }  // namespace
 
-int read_attribute_at(int directory, const char* path, std::string& value) {
-  return read_at(directory, path, value, End::at_short_read);
+int read_attribute_at(int directory, const char* path, GrowingBytes& out) {
+  return read_at(directory, path, out, End::at_short_read);
 }
 
 std::string read_file(const std::string& path) {
-  std::string value;
-  if (const auto error = read_at(AT_FDCWD, path.c_str(), value, End::at_empty_read))
+  GrowingBytes content;
+  if (const auto error = read_at(AT_FDCWD, path.c_str(), content, End::at_empty_read))
     throw SystemError(error, "read", path);
-  return value;
+  return std::string(content.from(0));
 }
 
 std::vector<FileRead> read_files(const std::vector<std::string>& paths) {

@@ -4,6 +4,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/growing_bytes.h"
+
 namespace hostbrick {
 
 /** Everything that the file at `path` holds, for state files: at most 16 MiB, else EFBIG. */
@@ -25,10 +27,10 @@ std::vector<std::string> list_directory(const std::string& path);
 void write_attribute(const std::string& path, std::string_view value);
 
 /**
- * Reads the sysfs attribute that `directory` (a descriptor, or AT_FDCWD) names `path` into `value`; returns 0 or errno.
+ * Adds the sysfs attribute that `directory` (a descriptor, or AT_FDCWD) names `path` to `out`; returns 0 or errno.
  * For the bulk walk, where a missing attribute is an answer and not an exception, and where a read that gives less than
  * it might has given all: the end of a sysfs attribute needs no read of its own.
  */
-int read_attribute_at(int directory, const char* path, std::string& value);
+int read_attribute_at(int directory, const char* path, GrowingBytes& out);
 
 }  // namespace hostbrick

@@ -1,7 +1,10 @@
 #include "sysfs/binding.h"
 
 #include <memory>
+#include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "core/call.h"
 #include "core/convert.h"
@@ -13,18 +16,20 @@ namespace hostbrick {
 namespace {
 
 // Hands the bytes over without a copy.
-Napi::Value to_buffer(Napi::Env env, std::string bytes) {
-  auto owned = std::make_unique<std::string>(std::move(bytes));
+template <typename Owner>
+Napi::Value to_buffer(Napi::Env env, Owner bytes) {
+  if (bytes.size() == 0) return Napi::Buffer<char>::New(env, 0);
+  auto owned = std::make_unique<Owner>(std::move(bytes));
   auto* const data = owned->data();
   const auto size = owned->size();
   return Napi::Buffer<char>::NewOrCopy(
-      env, data, size, [](Napi::Env, char*, std::string* owner) { delete owner; }, owned.release());
+      env, data, size, [](Napi::Env, char*, Owner* owner) { delete owner; }, owned.release());
 }
 
 Napi::Value read(const Napi::CallbackInfo& info) {
   return start_call(
       info.Env(), info[0].As<Napi::String>(),
-      [path = info[1].As<Napi::String>().Utf8Value()] { return read_file(path); }, to_buffer);
+      [path = info[1].As<Napi::String>().Utf8Value()] { return read_file(path); }, to_buffer<std::string>);
 }
 
 // A file that cannot be read is its errno, negative as in the bulk walk.
@@ -55,16 +60,27 @@ Napi::Value write_value(const Napi::CallbackInfo& info) {
                     });
 }
 
+std::string text_or_empty(const Napi::Value& value) {
+  return value.IsString() ? value.As<Napi::String>().Utf8Value() : std::string();
+}
+
 std::vector<WalkField> to_fields(const Napi::Value& value) {
   const auto list = value.As<Napi::Array>();
   std::vector<WalkField> fields;
   for (std::uint32_t i = 0; i < list.Length(); ++i) {
     const auto field = list.Get(i).As<Napi::Object>();
-    const auto below = field.Get("below");
     fields.push_back(
-        {field.Get("name").As<Napi::String>(), below.IsString() ? below.As<Napi::String>() : std::string()});
+        {field.Get("name").As<Napi::String>(), text_or_empty(field.Get("below")), text_or_empty(field.Get("when"))});
   }
   return fields;
+}
+
+std::optional<std::vector<std::string>> to_entries(const Napi::Value& value) {
+  if (!value.IsArray()) return std::nullopt;
+  const auto list = value.As<Napi::Array>();
+  std::vector<std::string> entries;
+  for (std::uint32_t i = 0; i < list.Length(); ++i) entries.push_back(list.Get(i).As<Napi::String>());
+  return entries;
 }
 
 Napi::Value walk_folders(const Napi::CallbackInfo& info) {
@@ -73,12 +89,12 @@ Napi::Value walk_folders(const Napi::CallbackInfo& info) {
   for (std::uint32_t i = 0; i < list.Length(); ++i) {
     const auto folder = list.Get(i).As<Napi::Object>();
     folders.push_back({folder.Get("path").As<Napi::String>(), to_fields(folder.Get("attributes")),
-                       to_fields(folder.Get("directories"))});
+                       to_fields(folder.Get("directories")), to_entries(folder.Get("entries"))});
   }
   return start_call(
       info.Env(), info[0].As<Napi::String>(),
       [root = info[1].As<Napi::String>().Utf8Value(), folders = std::move(folders)] { return walk(root, folders); },
-      to_buffer);
+      to_buffer<GrowingBytes>);
 }
 
 }  // namespace

@@ -7,8 +7,11 @@
 #include <cerrno>
 #include <climits>
 #include <cstdint>
-#include <optional>
+#include <future>
+#include <span>
 #include <string_view>
+#include <system_error>
+#include <utility>
 
 #include "core/file_descriptor.h"
 #include "core/system_error.h"
@@ -19,91 +22,164 @@ namespace hostbrick {
 
 namespace {
 
-void put_integer(std::string& out, std::int32_t value) {
-  const auto bits = static_cast<std::uint32_t>(value);
-  for (unsigned shift = 0; shift < 32; shift += 8) out.push_back(static_cast<char>(bits >> shift & 0xffU));
-}
+// So many entries are worth a second thread.
+constexpr std::size_t many = 64;
 
-void put_bytes(std::string& out, std::string_view bytes) {
-  put_integer(out, static_cast<std::int32_t>(bytes.size()));
+void put_bytes(GrowingBytes& out, std::string_view bytes) {
+  out.append_integer(static_cast<std::int32_t>(bytes.size()));
   out.append(bytes);
 }
 
-std::optional<std::string> read_link(int directory, const char* name) {
-  std::array<char, PATH_MAX> text;
-  const auto size = ::readlinkat(directory, name, text.data(), text.size());
-  if (size < 0) return std::nullopt;
-  return std::string(text.data(), static_cast<std::size_t>(size));
-}
+// A length, or -errno, is known when what follows it has been written.
+class Prefix {
+ public:
+  explicit Prefix(GrowingBytes& out) : out_(out), at_(out.size()) { out.append_integer(0); }
+  void set(std::int32_t value) { out_.write_integer(at_, value); }
+  [[nodiscard]] std::string_view content() const { return out_.from(at_ + sizeof(std::int32_t)); }
+  void set_length() { set(static_cast<std::int32_t>(content().size())); }
+  /** Takes back everything from the prefix on. */
+  void retract() { out_.truncate(at_); }
 
-void put_directory(std::string& out, int entry, const char* name) {
-  const auto directory = open_directory(entry, name);
-  if (!directory) return put_integer(out, -errno);
-  std::string names;
-  std::int32_t count = 0;
+ private:
+  GrowingBytes& out_;
+  std::size_t at_;
+};
+
+/** All that is read of the entries of one folder. */
+class EntryReader {
+ public:
+  EntryReader(const WalkFolder& folder, std::size_t number, int directory)
+      : folder_(folder), number_(number), directory_(directory) {}
+
+  GrowingBytes read(std::span<const std::string> names) const {
+    GrowingBytes out;
+    for (const auto& name : names) put_entry(out, name);
+    return out;
+  }
+
+ private:
+  // Adds nothing when the entry has vanished.
+  void put_entry(GrowingBytes& out, const std::string& name) const {
+    std::array<char, PATH_MAX> text;
+    const auto length = ::readlinkat(directory_, name.c_str(), text.data(), text.size() - 1);
+    if (length < 0) return;
+    text[static_cast<std::size_t>(length)] = '\0';
+    const std::string_view link(text.data(), static_cast<std::size_t>(length));
+    // By the text: to follow a link the kernel would have to put it together once more.
+    const FileDescriptor entry(::openat(directory_, text.data(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!entry) return;
+
+    Prefix size(out);
+    *out.room(1) = static_cast<char>(number_);
+    out.extend(1);
+    put_bytes(out, name);
+    put_bytes(out, link);
+    if (put_fields(out, entry.get(), link)) {
+      size.set_length();
+    } else {
+      size.retract();
+    }
+  }
+
+  // False when the device has gone.
+  [[nodiscard]] bool put_fields(GrowingBytes& out, int entry, std::string_view link) const {
+    std::string first;
+    bool complete = true;
+    for (const auto& attribute : folder_.attributes) {
+      const auto is_first = &attribute == &folder_.attributes.front();
+      if (!wanted(attribute, link, first)) {
+        out.append_integer(-ENOENT);
+        continue;
+      }
+      Prefix length(out);
+      const auto error = read_attribute_at(entry, attribute.name.c_str(), out);
+      if (error == 0) {
+        if (is_first) first = length.content();
+        length.set_length();
+        continue;
+      }
+      length.set(-error);
+      const auto gone = error == ENOENT || error == ENODEV;
+      if (is_first && gone) return false;
+      complete = complete && !gone;
+    }
+    for (const auto& directory : folder_.directories) {
+      if (wanted(directory, link, first)) {
+        put_directory(out, entry, directory.name.c_str());
+      } else {
+        out.append_integer(-ENOENT);
+      }
+    }
+    return complete || ::faccessat(entry, folder_.attributes.front().name.c_str(), F_OK, 0) == 0;
+  }
+
+  static bool wanted(const WalkField& field, std::string_view link, std::string_view first) {
+    const auto in = [](std::string_view text, const std::string& part) {
+      return part.empty() || text.find(part) != std::string_view::npos;
+    };
+    return in(link, field.below) && in(first, field.when);
+  }
+
+  static void put_directory(GrowingBytes& out, int entry, const char* name) {
+    const auto directory = open_directory(entry, name);
+    if (!directory) return out.append_integer(-errno);
+    Prefix count(out);
+    std::int32_t names = 0;
+    while (const auto* const found = next_entry(directory)) {
+      put_bytes(out, found->d_name);
+      ++names;
+    }
+    if (const auto error = errno; error != 0) {
+      count.retract();
+      return out.append_integer(-error);
+    }
+    count.set(names);
+  }
+
+  const WalkFolder& folder_;
+  std::size_t number_;
+  int directory_;
+};
+
+std::vector<std::string> links_in(const Directory& directory, const std::string& path) {
+  std::vector<std::string> names;
   while (const auto* const found = next_entry(directory)) {
-    put_bytes(names, found->d_name);
-    ++count;
+    if (found->d_type == DT_LNK) names.emplace_back(found->d_name);
   }
-  if (errno != 0) return put_integer(out, -errno);
-  put_integer(out, count);
-  out += names;
+  if (errno != 0) throw SystemError(errno, "readdir", path);
+  return names;
 }
 
-bool wanted(const WalkField& field, const std::string& link) {
-  return field.below.empty() || link.find(field.below) != std::string::npos;
-}
-
-// Adds nothing when the entry has vanished.
-void put_entry(std::string& out, std::size_t number, const WalkFolder& folder, int parent, const char* name) {
-  const auto link = read_link(parent, name);
-  if (!link) return;
-  const FileDescriptor entry(::openat(parent, name, O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!entry) return;
-
-  std::vector<std::string> values(folder.attributes.size());
-  std::vector<int> errors(folder.attributes.size(), ENOENT);
-  for (auto i = values.size(); i-- > 0;) {
-    const auto& attribute = folder.attributes[i];
-    if (wanted(attribute, *link)) errors[i] = read_attribute_at(entry.get(), attribute.name.c_str(), values[i]);
-  }
-  if (!errors.empty() && (errors.front() == ENOENT || errors.front() == ENODEV)) return;
-
-  out.push_back(static_cast<char>(number));
-  put_bytes(out, name);
-  put_bytes(out, *link);
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    if (errors[i] == 0) {
-      put_bytes(out, values[i]);
-    } else {
-      put_integer(out, -errors[i]);
+// Two threads get through many entries in little more than half the time. More are held up by the kernel's locks.
+void read_entries(GrowingBytes& out, const EntryReader& reader, std::span<const std::string> names) {
+  const auto half = names.size() < many ? names.size() : names.size() / 2;
+  std::future<GrowingBytes> others;
+  try {
+    if (half < names.size()) {
+      others = std::async(std::launch::async, [&reader, rest = names.subspan(half)] { return reader.read(rest); });
     }
+  } catch (const std::system_error&) {
+    // No thread is to be had.
   }
-  for (const auto& directory : folder.directories) {
-    if (wanted(directory, *link)) {
-      put_directory(out, entry.get(), directory.name.c_str());
-    } else {
-      put_integer(out, -ENOENT);
-    }
-  }
+  out.append(reader.read(names.first(half)).from(0));
+  if (half < names.size()) out.append((others.valid() ? others.get() : reader.read(names.subspan(half))).from(0));
 }
 
 }  // namespace
 
-std::string walk(const std::string& root, const std::vector<WalkFolder>& folders) {
-  std::string out;
+GrowingBytes walk(const std::string& root, const std::vector<WalkFolder>& folders) {
+  GrowingBytes out;
   const auto top = open_path(root, O_PATH | O_DIRECTORY);
   for (std::size_t number = 0; number < folders.size(); ++number) {
     const auto& folder = folders[number];
+    const auto path = root + "/" + folder.path;
     const auto directory = open_directory(top.get(), folder.path.c_str());
     if (!directory) {
       if (errno == ENOENT) continue;
-      throw SystemError(errno, "opendir", root + "/" + folder.path);
+      throw SystemError(errno, "opendir", path);
     }
-    while (const auto* const found = next_entry(directory)) {
-      if (found->d_type == DT_LNK) put_entry(out, number, folder, ::dirfd(directory.get()), found->d_name);
-    }
-    if (errno != 0) throw SystemError(errno, "readdir", root + "/" + folder.path);
+    const EntryReader reader(folder, number, ::dirfd(directory.get()));
+    read_entries(out, reader, folder.entries ? *folder.entries : links_in(directory, path));
   }
   return out;
 }

@@ -1,6 +1,7 @@
 #!/bin/bash
 # run.sh [SUITE...]                     runs these suites of test/lab/suites in the guest; without names, all
 # run.sh --program NAME [ARGUMENT...]   runs test/lab/programs/NAME.ts in the guest
+# run.sh --bench [NAME [ARGUMENT...]]   the same with bench or bench-NAME, whose report goes to build/bench
 #
 # Prepares whatever is missing first: packages, the build, the guest. HOSTBRICK_LAB_NO_BUILD=1 takes dist/ as it is.
 # The last line that a run of suites prints is 'lab: N passed, N failed'.
@@ -9,6 +10,11 @@ cd "$(dirname "$0")/../.."
 lab=test/lab
 
 main() {
+  if [[ ${1:-} == --bench ]]; then
+    local name=bench${2:+-$2}
+    "$0" --program "$name" "${@:3}" | keep_files
+    return
+  fi
   if [[ ${1:-} == --program ]]; then
     [[ $# -ge 2 ]] || choose_from programs .ts
     local program=$2
@@ -27,6 +33,14 @@ main() {
   run_suites "${suites[@]}"
 }
 
+# The guest cannot write here: what is between the lines '<<<< FILE' and '>>>>' of its output is a file of build/bench.
+keep_files() {
+  mkdir -p build/bench
+  awk '/^<<<< /{ file = "build/bench/" $2; printf "" > file; print "report: " file; next }
+       /^>>>>$/{ close(file); file = ""; next }
+       { if (file) print > file; else print; fflush() }'
+}
+
 list() { (cd "$lab/$1" && ls -- *"$2" | sed "s/$2\$//"); }
 
 choose_from() {
@@ -39,7 +53,10 @@ prepare() {
   [[ -n ${HOSTBRICK_LAB_NO_BUILD:-} ]] || npm run build --silent
   node_modules/.bin/tsc -p $lab/tsconfig.json
   # Static: the guest's C library is another release's.
-  gcc -static -O2 -Wall -Wextra -Wpedantic -o build/lab/nvme-floor $lab/nvme-floor.c
+  local floor
+  for floor in nvme-floor inventory-floor; do
+    gcc -static -O2 -Wall -Wextra -Wpedantic -o build/lab/$floor $lab/$floor.c
+  done
   $lab/setup.sh
 }
 

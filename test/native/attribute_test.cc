@@ -69,14 +69,17 @@ TEST_CASE("of many files one that cannot be read fails nobody but itself") {
   CHECK(files[3].content.empty());
 }
 
-TEST_CASE("reads below an open directory into a value of before") {
+TEST_CASE("reads below an open directory, behind what there is") {
   const TemporaryFolder folder;
   folder.write("device/state", "running\n");
+  folder.write("device/big", std::string(mebibyte + 1, 'x'));
   const auto directory = open_path(folder.path(), O_PATH | O_DIRECTORY);
-  std::string value = "what was there before, and longer";
-  CHECK(read_attribute_at(directory.get(), "device/state", value) == 0);
-  CHECK(value == "running\n");
-  CHECK(read_attribute_at(directory.get(), "device/missing", value) == ENOENT);
+  GrowingBytes out;
+  out.append("before ");
+  CHECK(read_attribute_at(directory.get(), "device/state", out) == 0);
+  CHECK(read_attribute_at(directory.get(), "device/missing", out) == ENOENT);
+  CHECK(read_attribute_at(directory.get(), "device/big", out) == EFBIG);
+  CHECK(out.from(0) == "before running\n");
 }
 
 TEST_CASE("lists a directory") {

@@ -44,12 +44,16 @@ class Reader {
   Entries read(const std::vector<WalkFolder>& folders) {
     Entries entries;
     while (!rest_.empty()) {
+      const auto size = integer();
+      REQUIRE(size > 0);
+      const auto end = rest_.substr(static_cast<std::size_t>(size));
       const std::size_t number = static_cast<unsigned char>(take(1).front());
       const auto& folder = folders.at(number);
       auto name = text();
       Entry entry{.link = text(), .attributes = {}, .directories = {}};
       for (std::size_t i = 0; i < folder.attributes.size(); ++i) entry.attributes.push_back(attribute());
       for (std::size_t i = 0; i < folder.directories.size(); ++i) entry.directories.push_back(listing());
+      REQUIRE(rest_.data() == end.data());
       REQUIRE(entries.emplace(std::pair(number, std::move(name)), std::move(entry)).second);
     }
     return entries;
@@ -94,6 +98,8 @@ class Reader {
   std::string_view rest_;
 };
 
+std::vector<WalkField> fields(const auto&... names) { return {WalkField{names, "", ""}...}; }
+
 // A folder tree like sysfs: devices/, and class/ with symlinks to them.
 class Tree {
  public:
@@ -113,7 +119,7 @@ class Tree {
 
   [[nodiscard]] Entries walk(const std::vector<WalkFolder>& folders) const {
     const auto bytes = hostbrick::walk(root_.path(), folders);
-    return Reader(bytes).read(folders);
+    return Reader(bytes.from(0)).read(folders);
   }
 
   [[nodiscard]] const std::filesystem::path& root() const { return root_.path(); }
@@ -135,8 +141,7 @@ TEST_CASE("reads the attributes and directories of every entry") {
   tree.write("host1/block/sdb/size", "4096\n");
   std::filesystem::create_directories(tree.root() / "devices/host1/block/sdb/holders");
 
-  const auto entries =
-      tree.walk({{"class/block", {{"size", ""}, {"device/vpd_pg83", ""}}, {{"holders", ""}, {"slaves", ""}}}});
+  const auto entries = tree.walk({{"class/block", fields("size", "device/vpd_pg83"), fields("holders", "slaves"), {}}});
   REQUIRE(entries.size() == 2);
   const auto& sda = entries.at({0, "sda"});
   CHECK(sda.link == "../../devices/host0/block/sda");
@@ -155,7 +160,8 @@ TEST_CASE("numbers the folders as they were asked for and passes over missing on
   const Tree tree;
   tree.add("class/block", "sda", "sda");
   tree.add("class/scsi_host", "host0", "host0");
-  const auto entries = tree.walk({{"class/nvme", {}, {}}, {"class/scsi_host", {}, {}}, {"class/block", {}, {}}});
+  const auto entries =
+      tree.walk({{"class/nvme", {}, {}, {}}, {"class/scsi_host", {}, {}, {}}, {"class/block", {}, {}, {}}});
   REQUIRE(entries.size() == 2);
   CHECK(entries.contains({1, "host0"}));
   CHECK(entries.contains({2, "sda"}));
@@ -168,8 +174,7 @@ TEST_CASE("an attribute that cannot be read says why") {
   tree.write("sda/size", "1\n");
   tree.write("sda/queue/scheduler", "none\n");
   tree.write("sda/big", std::string((1U << 20U) + 1, 'x'));
-  const auto entries =
-      tree.walk({{"class/block", {{"size", ""}, {"queue", ""}, {"big", ""}, {"size/below", ""}}, {{"size", ""}}}});
+  const auto entries = tree.walk({{"class/block", fields("size", "queue", "big", "size/below"), fields("size"), {}}});
   const auto& attributes = entries.at({0, "sda"}).attributes;
   CHECK(attributes[0].error == 0);
   CHECK(attributes[1].error == EISDIR);
@@ -182,7 +187,7 @@ TEST_CASE("an empty attribute is not a missing one") {
   const Tree tree;
   tree.add("class/block", "sda", "sda");
   tree.write("sda/serial", "");
-  const auto entries = tree.walk({{"class/block", {{"serial", ""}}, {}}});
+  const auto entries = tree.walk({{"class/block", fields("serial"), {}, {}}});
   CHECK(entries.at({0, "sda"}).attributes[0].error == 0);
   CHECK(entries.at({0, "sda"}).attributes[0].value.empty());
 }
@@ -196,13 +201,55 @@ TEST_CASE("asks only entries in the right place for a field with `below`") {
     tree.write(place + "/wwid", name);
     tree.write(place + "/holders/dm-0", "");
   }
-  const auto entries =
-      tree.walk({{"class/block", {{"size", ""}, {"wwid", "/nvme-subsystem/"}}, {{"holders", "/host"}}}});
+  const auto entries = tree.walk(
+      {{"class/block", {{"size", "", ""}, {"wwid", "/nvme-subsystem/", ""}}, {{"holders", "/host", ""}}, {}}});
   CHECK(entries.at({0, "sda"}).attributes[0].value == "1\n");
   CHECK(entries.at({0, "sda"}).attributes[1].error == ENOENT);
   CHECK(entries.at({0, "sda"}).directories[0].names.size() == 1);
   CHECK(entries.at({0, "nvme0n1"}).attributes[1].value == "nvme0n1");
   CHECK(entries.at({0, "nvme0n1"}).directories[0].error == ENOENT);
+}
+
+TEST_CASE("asks only entries whose first attribute says so for a field with `when`") {
+  const Tree tree;
+  for (const std::string name : {"sda", "sda1"}) {
+    tree.add("class/block", name, "host0/" + name);
+    tree.write("host0/" + name + "/uevent", name == "sda" ? "DEVTYPE=disk\n" : "DEVTYPE=partition\n");
+    tree.write("host0/" + name + "/wwid", name);
+    tree.write("host0/" + name + "/slaves/sdb", "");
+  }
+  const auto entries =
+      tree.walk({{"class/block", {{"uevent", "", ""}, {"wwid", "", "=disk"}}, {{"slaves", "", "=disk"}}, {}}});
+  CHECK(entries.at({0, "sda"}).attributes[1].value == "sda");
+  CHECK(entries.at({0, "sda"}).directories[0].names.size() == 1);
+  CHECK(entries.at({0, "sda1"}).attributes[1].error == ENOENT);
+  CHECK(entries.at({0, "sda1"}).directories[0].error == ENOENT);
+}
+
+TEST_CASE("reads many entries in two threads, each once") {
+  const Tree tree;
+  std::vector<WalkFolder> folders{{"class/block", fields("size"), {}, {}}};
+  for (int i = 0; i < 201; ++i) {
+    const auto name = "sd" + std::to_string(i);
+    tree.add("class/block", name, name);
+    tree.write(name + "/size", name);
+  }
+  const auto entries = tree.walk(folders);
+  CHECK(entries.size() == 201);
+  for (const auto& [key, entry] : entries) CHECK(entry.attributes[0].value == key.second);
+}
+
+TEST_CASE("reads only the entries that were asked for, and of them those that there are") {
+  const Tree tree;
+  for (const std::string name : {"sda", "sdb", "sdc"}) {
+    tree.add("class/block", name, name);
+    tree.write(name + "/size", "1\n");
+  }
+  const std::vector<std::string> names{"sdb", "sdx"};
+  const auto entries = tree.walk({{"class/block", fields("size"), {}, names}});
+  REQUIRE(entries.size() == 1);
+  CHECK(entries.contains({0, "sdb"}));
+  CHECK(tree.walk({{"class/block", fields("size"), {}, std::vector<std::string>{}}}).empty());
 }
 
 TEST_CASE("leaves out entries that vanish") {
@@ -214,7 +261,7 @@ TEST_CASE("leaves out entries that vanish") {
   // Removed while it is read: all its attributes are gone, the first one too.
   tree.add("class/block", "emptied", "emptied");
   tree.write("emptied/wwid", "1\n");
-  const auto entries = tree.walk({{"class/block", {{"size", ""}, {"wwid", ""}}, {}}});
+  const auto entries = tree.walk({{"class/block", fields("size", "wwid"), {}, {}}});
   REQUIRE(entries.size() == 1);
   CHECK(entries.contains({0, "here"}));
 }
@@ -226,14 +273,14 @@ TEST_CASE("takes only symlinks to folders for entries") {
   std::ofstream(tree.root() / "class/block/file") << "1\n";
   tree.write("file", "");
   tree.link("class/block", "link-to-file", "../../devices/file");
-  CHECK(tree.walk({{"class/block", {}, {}}}).size() == 1);
+  CHECK(tree.walk({{"class/block", {}, {}, {}}}).size() == 1);
 }
 
 TEST_CASE("a folder or root that cannot be read is an error") {
   const Tree tree;
   tree.add("class/block", "sda", "sda");
   tree.write("file", "");
-  auto failure = failure_of([&] { walk(tree.root(), {{"devices/file", {}, {}}}); });
+  auto failure = failure_of([&] { walk(tree.root(), {{"devices/file", {}, {}, {}}}); });
   CHECK(failure.error() == ENOTDIR);
   CHECK(failure.path() == (tree.root() / "devices/file").string());
   failure = failure_of([&] { walk(tree.root() / "missing", {}); });
@@ -243,9 +290,9 @@ TEST_CASE("a folder or root that cannot be read is an error") {
 
 TEST_CASE("reads this host's sysfs") {
   if (!std::filesystem::exists("/sys/class/mem/null")) return skip("no sysfs here");
-  const std::vector<WalkFolder> folders{{"class/mem", {{"dev", ""}}, {{"power", ""}}}};
+  const std::vector<WalkFolder> folders{{"class/mem", fields("dev"), fields("power"), {}}};
   const auto bytes = walk("/sys", folders);
-  const auto entries = Reader(bytes).read(folders);
+  const auto entries = Reader(bytes.from(0)).read(folders);
   const auto& null = entries.at({0, "null"});
   CHECK(null.link.ends_with("/virtual/mem/null"));
   CHECK(null.attributes[0].value == "1:3\n");

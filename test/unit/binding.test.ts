@@ -178,7 +178,13 @@ describe('failures', () => {
     ['createFile', () => change('x', create(`${missing}/a`)), 'ENOENT', 'open', `${missing}/a`],
     ['rename', () => change('x', { verb: 'rename', from: missing, to: fresh() }), 'ENOENT', 'rename', ''],
     ['link', () => change('x', { verb: 'link', from: missing, to: fresh() }), 'ENOENT', 'link', ''],
-    ['symbolicLink', () => change('x', { verb: 'symbolicLink', target: 'a', path: folder }), 'EEXIST', 'symlink', folder],
+    [
+      'symbolicLink',
+      () => change('x', { verb: 'symbolicLink', target: 'a', path: folder }),
+      'EEXIST',
+      'symlink',
+      folder,
+    ],
     ['unlink', () => change('x', { verb: 'unlink', path: missing }), 'ENOENT', 'unlink', missing],
     ['removeDirectory', () => change('x', { verb: 'removeDirectory', path: missing }), 'ENOENT', 'rmdir', missing],
     ['connectAbstract', () => native.connectAbstract(missing), 'ECONNREFUSED', 'connect', `@${missing}`],
@@ -295,7 +301,7 @@ describe('walk', () => {
     symlinkSync('../../devices/a', `${root}/class/mem/a`)
     const folders = [{ path: 'class/mem', attributes: [{ name: 'uevent' }], directories: [] }]
     const bytes = await native.walk('walk', root, folders).result
-    assert.deepEqual(bytes, Buffer.from('\0\x01\0\0\0a\x0f\0\0\0../../devices/a\0\0\0\0', 'latin1'))
+    assert.deepEqual(bytes, Buffer.from('\x1d\0\0\0\0\x01\0\0\0a\x0f\0\0\0../../devices/a\0\0\0\0', 'latin1'))
   })
 })
 

@@ -3,10 +3,11 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, w
 import { tmpdir } from 'node:os'
 import { after, describe, it } from 'node:test'
 import { binding } from '../../lib/binding.ts'
-import { blockFolder, scsiPlaceOf, toBlockDevice } from '../../lib/inventory/block-device.ts'
+import { scsiPlaceOf, transportOf } from '../../lib/inventory/block-device.ts'
 import type { BlockDevice } from '../../lib/inventory/block-device.ts'
-import { Inventory, inventory, wwidsOf } from '../../lib/inventory/inventory.ts'
-import { readWalk } from '../../lib/inventory/walk.ts'
+import { wwidsOf } from '../../lib/inventory/indexes.ts'
+import { Inventory, inventory } from '../../lib/inventory/inventory.ts'
+import { readDevices, readSomeDevices } from '../../lib/inventory/read.ts'
 
 const root = mkdtempSync(`${tmpdir()}/hostbrick-sysfs-`)
 after(() => {
@@ -18,7 +19,8 @@ const naa = '6001405e2d9b3ce3a2a4f7d9f9a2c1b7'
 const page83 = Buffer.from(`0083001401030010${naa}`, 'hex')
 const name = `3${naa}`
 
-const scsi = { 'device/vpd_pg83': page83, 'device/vendor': 'LIO-ORG \n', 'device/model': 'volume          \n' }
+const inquiry = Buffer.concat([Buffer.alloc(8), Buffer.from('LIO-ORG volume          4.0 ')])
+const scsi = { '../../vpd_pg83': page83, '../../inquiry': inquiry }
 
 interface FakeDevice {
   readonly place: string
@@ -57,7 +59,8 @@ const fake: Readonly<Record<string, FakeDevice>> = {
       uevent: numbers(8, 32, 'DEVNAME=sdc\nDEVTYPE=disk\n'),
       size: '0\n',
       ...scsi,
-      'device/vpd_pg83': Buffer.from('00830014010300ff', 'hex'),
+      '../../vpd_pg83': Buffer.from('00830014010300ff', 'hex'),
+      '../../vpd_pg80': Buffer.from('0080000453312020', 'hex'),
     },
   },
   'dm-0': {
@@ -84,7 +87,32 @@ const fake: Readonly<Record<string, FakeDevice>> = {
   },
   nvme0n1: {
     place: '/virtual/nvme-subsystem/nvme-subsys0/nvme0n1',
-    files: { uevent: numbers(259, 1, 'DEVNAME=nvme0n1\nDEVTYPE=disk\n'), size: '8\n', wwid: 'uuid.5b2d-01\n' },
+    files: {
+      uevent: numbers(259, 1, 'DEVNAME=nvme0n1\nDEVTYPE=disk\n'),
+      size: '8\n',
+      wwid: 'uuid.5b2d-01\n',
+      nsid: '7\n',
+      nguid: '00112233-4455-6677-8899-aabbccddeeff\n',
+      eui: '00 11 22 33 44 55 66 77\n',
+      '../subsysnqn': 'nqn.2026-11.lab:array\n',
+      '../serial': 'S123  \n',
+    },
+  },
+  nvme0n1p1: {
+    place: '/virtual/nvme-subsystem/nvme-subsys0/nvme0n1/nvme0n1p1',
+    files: { uevent: numbers(259, 2, 'DEVNAME=nvme0n1p1\nDEVTYPE=partition\n'), size: '2\n', wwid: 'not asked for\n' },
+  },
+  md0: {
+    place: '/virtual/block/md0',
+    files: {
+      uevent: numbers(9, 0, 'DEVNAME=md0\nDEVTYPE=disk\n'),
+      size: '8\n',
+      'md/level': 'raid1\n',
+      'md/array_state': 'clean\n',
+      'md/raid_disks': '2 (3)\n',
+      'md/degraded': '1\n',
+    },
+    slaves: ['sda1'],
   },
   nvme0c0n1: {
     place: '/pci0000:00/0000:00:06.0/nvme/nvme0/nvme0c0n1',
@@ -122,12 +150,16 @@ for (const [device, { place, files, ...directories }] of Object.entries(fake)) {
   }
   symlinkSync(`../../devices${place}`, `${root}/class/block/${device}`)
 }
+mkdirSync(`${root}/class/nvme-subsystem`)
+symlinkSync('../../devices/virtual/nvme-subsystem/nvme-subsys0', `${root}/class/nvme-subsystem/nvme-subsys0`)
 symlinkSync('../../devices/nowhere', `${root}/class/block/sdx`)
 mkdirSync(`${root}/devices/pci0000:00/0000:00:07.0/virtio3/block/vda/ro`)
 
-const bytes = await binding().walk('test', root, [blockFolder]).result
-const devices = [...readWalk(bytes, [blockFolder])].map(toBlockDevice).filter((device) => device !== undefined)
-const picture = new Inventory(() => devices)
+const mountInfo = `22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
+23 22 0:40 /@ /srv/a\\040b rw - btrfs /dev/mapper/vg-lv rw
+24 22 0:5 / /proc rw - proc none rw
+`
+const picture = new Inventory(await readDevices(root), mountInfo)
 const named = (device: string): BlockDevice => picture.byName.get(device) ?? assert.fail(`no ${device}`)
 
 describe('block devices', () => {
@@ -153,7 +185,9 @@ describe('block devices', () => {
       transport: 'iscsi',
       scsi: { hctl: '2:0:0:1', host: 2, lun: 1, session: 7, remotePort: null },
       wwid: null,
+      nvme: null,
       map: null,
+      raid: null,
       parent: null,
       holders: ['dm-0'],
       slaves: [],
@@ -169,7 +203,7 @@ describe('block devices', () => {
         kind: 'partition',
         parent: 'sda',
         identity: null,
-        holders: [],
+        holders: ['md0'],
         slaves: [],
         transport: 'iscsi',
         size: 1 << 20,
@@ -195,6 +229,36 @@ describe('block devices', () => {
   it('of NVMe have the wwid of the kernel, which is asked of no other', () => {
     assert.equal(named('nvme0n1').wwid, 'uuid.5b2d-01')
     assert.equal(named('loop0').wwid, null)
+  })
+
+  it('of NVMe are namespaces of a subsystem, which their partitions are not', () => {
+    assert.deepEqual(named('nvme0n1').nvme, {
+      subsystem: 'nvme-subsys0',
+      nqn: 'nqn.2026-11.lab:array',
+      serial: 'S123',
+      namespaceId: 7,
+      uuid: '5b2d-01',
+      nguid: '00112233445566778899aabbccddeeff',
+      eui64: '0011223344556677',
+    })
+    const { nvme, wwid } = named('nvme0n1p1')
+    assert.deepEqual({ nvme, wwid }, { nvme: null, wwid: null })
+  })
+
+  it('that are a RAID say how it does', () => {
+    assert.deepEqual(named('md0').raid, { level: 'raid1', state: 'clean', members: 2, missing: 1 })
+    assert.equal(named('loop0').raid, null)
+  })
+
+  it('are the same when they are asked for one by one', async () => {
+    const some = await readSomeDevices(Object.keys(fake), root)
+    const byName = new Map(some.map((device) => [device.name, device]))
+    assert.deepEqual([...byName.keys()].sort(), [...picture.byName.keys()].sort())
+    // The fake's folders of holders are not the whole truth.
+    for (const device of some) assert.deepEqual({ ...device, holders: [] }, { ...named(device.name), holders: [] })
+    assert.deepEqual(byName.get('sda')?.holders, ['dm-0'])
+    assert.deepEqual(await readSomeDevices(['sdx', 'none'], root), [])
+    assert.deepEqual(await readSomeDevices([], root), [])
   })
 
   it('have the node that the kernel names', () => {
@@ -237,9 +301,7 @@ describe('the transport', () => {
   ]
   for (const [path, transport] of places) {
     it(`of ${path} is ${transport ?? 'none'}`, () => {
-      const attributes = new Map([['uevent', Buffer.from('MAJOR=1\nMINOR=1\n')]])
-      const entry = { folder: 0, name: 'x', path, attributes, directories: new Map(), unreadable: {} }
-      assert.equal(toBlockDevice(entry)?.transport, transport)
+      assert.equal(transportOf(path), transport)
     })
   }
 })
@@ -275,9 +337,32 @@ describe('the indexes', () => {
     assert.equal(picture.byHctl.size, 3)
   })
 
+  it('find a namespace by each of its names, and the disks of a session, a remote port and a serial number', () => {
+    const names = ['5b2d-01', '00112233445566778899aabbccddeeff', '0011223344556677']
+    for (const one of names) assert.deepEqual(picture.byNamespaceName.get(one), [named('nvme0n1')])
+    assert.deepEqual(picture.byNqn.get('nqn.2026-11.lab:array'), [named('nvme0n1')])
+    assert.deepEqual(picture.byNamespaceId.get('nqn.2026-11.lab:array 7'), [named('nvme0n1')])
+    assert.deepEqual(picture.byRemotePort.get('rport-3:0-11'), [named('sdb')])
+    const ofSession = picture.bySession.get(7)?.map((device) => device.name) ?? []
+    assert.deepEqual(ofSession.toSorted(), ['sda', 'sda1'])
+    assert.deepEqual(picture.bySerial.get('S123'), [named('nvme0n1')])
+    assert.deepEqual(picture.byParent.get('sda'), [named('sda1')])
+  })
+
   it('of nothing are empty', () => {
-    const { byName, byWwid } = new Inventory(() => [])
+    const { byName, byWwid } = new Inventory([])
     assert.equal(byName.size + byWwid.size, 0)
+  })
+})
+
+describe('mounts', () => {
+  it('are found by the number of their device, or by its name', () => {
+    assert.equal(picture.mounts.length, 3)
+    assert.deepEqual(picture.mountsOf(named('sda1')), [{ devno: '8:1', path: '/', type: 'ext4', source: '/dev/sda1' }])
+    const ofMap = picture.mountsOf(named('dm-1')).map(({ path }) => path)
+    assert.deepEqual(ofMap, ['/srv/a b'])
+    assert.deepEqual(picture.mountsOf(named('sda')), [])
+    assert.equal(picture.mounts[2]?.source, null)
   })
 })
 

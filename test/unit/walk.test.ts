@@ -3,6 +3,7 @@ import { constants } from 'node:os'
 import { describe, it } from 'node:test'
 import type { WalkField, WalkFolder } from '../../lib/binding.ts'
 import { readWalk } from '../../lib/inventory/walk.ts'
+import type { WalkEntry } from '../../lib/inventory/walk.ts'
 
 const { ENOENT, EACCES, EIO, ENODEV } = constants.errno
 
@@ -19,7 +20,11 @@ const folders: WalkFolder[] = [
   { path: 'class/b', attributes: [], directories: [] },
 ]
 
-const one = Buffer.concat([
+const sized = (...parts: Buffer[]): Buffer => {
+  const content = Buffer.concat(parts)
+  return Buffer.concat([integer(content.length), content])
+}
+const one = sized(
   Buffer.from([0]),
   bytes('sda'),
   bytes('../../devices/pci0/block/sda'),
@@ -28,10 +33,15 @@ const one = Buffer.concat([
   integer(2),
   bytes('dm-0'),
   bytes('ü'),
-])
-const other = Buffer.concat([Buffer.from([1]), bytes('b'), bytes('/elsewhere')])
+)
+const other = sized(Buffer.from([1]), bytes('b'), bytes('/elsewhere'))
 
 const read = (...parts: Buffer[]) => [...readWalk(Buffer.concat(parts), folders)]
+
+/** All that there is to be read of an entry. */
+const whole = ({ folder, name, path, attributes, directories, unreadable }: WalkEntry) => {
+  return { folder, name, path, attributes, directories, unreadable }
+}
 
 describe('the bytes of a walk', () => {
   it('are none of nothing', () => {
@@ -40,7 +50,7 @@ describe('the bytes of a walk', () => {
 
   it('are entries, each of its folder', () => {
     assert.deepEqual(read(one, other, one).length, 3)
-    const [first, second] = read(one, other)
+    const [first, second] = read(one, other).map(whole)
     assert.deepEqual(first, {
       folder: 0,
       name: 'sda',
@@ -70,7 +80,8 @@ describe('the bytes of a walk', () => {
   ] as const) {
     it(`say ${unreadable ?? 'nothing'} of what could not be read with errno ${error}`, () => {
       const head = [Buffer.from([0]), bytes('a'), bytes('../../devices/a'), bytes('')]
-      const entry = read(...head, integer(-error), integer(-error))[0] ?? assert.fail()
+      const entry = read(sized(...head, integer(-error), integer(-error)))[0] ?? assert.fail()
+      assert.deepEqual([entry.text('size'), entry.bytes('size')], [null, null])
       assert.deepEqual([entry.attributes.get('uevent'), entry.attributes.get('size')], [Buffer.alloc(0), null])
       assert.equal(entry.directories.get('holders'), null)
       assert.deepEqual(entry.unreadable, unreadable === undefined ? {} : { size: unreadable, holders: unreadable })
@@ -78,7 +89,7 @@ describe('the bytes of a walk', () => {
   }
 
   it('tell an empty directory from none', () => {
-    const [entry] = read(Buffer.from([0]), bytes('a'), bytes('a'), bytes(''), bytes(''), integer(0))
+    const [entry] = read(sized(Buffer.from([0]), bytes('a'), bytes('a'), bytes(''), bytes(''), integer(0)))
     assert.deepEqual(entry?.directories.get('holders'), [])
   })
 
@@ -89,12 +100,28 @@ describe('the bytes of a walk', () => {
   })
 
   it('are refused of a folder that nobody asked for', () => {
-    assert.throws(() => read(Buffer.from([2]), bytes('a'), bytes('a')), { name: 'RangeError', message: /folder 2/ })
+    assert.throws(() => read(sized(Buffer.from([2]), bytes('a'), bytes('a'))), {
+      name: 'RangeError',
+      message: /folder 2/,
+    })
+  })
+
+  it('have texts without the newline at their end, and the bytes as they are', () => {
+    const [entry] = read(one)
+    assert.equal(entry?.text('uevent'), 'MAJOR=8')
+    assert.deepEqual(entry.bytes('size'), Buffer.from([0, 255]))
+    assert.throws(() => entry.text('ro'), { name: 'RangeError', message: /'ro'/ })
   })
 
   it('are refused with lengths that lie', () => {
-    for (const length of [2 ** 31 - 1, -1]) {
-      assert.throws(() => read(Buffer.from([1]), integer(length)), RangeError)
+    for (const length of [2 ** 31 - 1, -1, 0]) {
+      assert.throws(() => read(integer(length), Buffer.from([1]), bytes('b'), bytes('')), RangeError)
     }
+    for (const length of [2 ** 31 - 1, -1]) {
+      assert.throws(() => read(sized(Buffer.from([1]), integer(length), bytes(''))), RangeError)
+      const head = [Buffer.from([0]), bytes('a'), bytes('a'), bytes(''), bytes('')]
+      assert.throws(() => read(sized(...head, integer(1), integer(length))), RangeError)
+    }
+    assert.throws(() => read(sized(Buffer.from([1]), bytes('b'), bytes(''), bytes('more'))), RangeError)
   })
 })

@@ -18,6 +18,8 @@ const disk = (name: string, diskSequence: number, changes: Partial<BlockDevice> 
   scsi: null,
   identity: null,
   wwid: null,
+  nvme: null,
+  raid: null,
   map: null,
   parent: null,
   holders: [],
@@ -45,7 +47,13 @@ const path = (device: BlockDevice, changes: Partial<PathState> = {}): PathState 
   ...changes,
 })
 
-const picture = (parts: Partial<Picture> = {}): Picture => ({ devices: [], sessions: [], paths: [], ...parts })
+const picture = (parts: Partial<Picture> = {}): Picture => ({
+  devices: [],
+  sessions: [],
+  controllers: [],
+  paths: [],
+  ...parts,
+})
 
 /** Each change as one line. */
 function told(before: Partial<Picture>, after: Partial<Picture>, errors: [number, number][] = []): string[] {
@@ -61,6 +69,8 @@ function line(change: HostChange): string {
         change.change === 'error' ? `: ${change.error}` : change.change === 'state' ? `: ${change.before}` : ''
       return `session ${change.session.id} ${change.change}${more}`
     }
+    case 'controller':
+      return `controller ${change.controller.name} ${change.change}${change.change === 'state' ? `: ${change.before}` : ''}`
     case 'path':
       return `path ${change.path} ${change.change}, ${change.working} work`
   }
@@ -115,6 +125,20 @@ describe('the difference of two pictures', () => {
     assert.deepEqual(told({}, { sessions: [unmade] }, [[1, 1020]]), [])
     assert.deepEqual(told({ sessions: [unmade] }, { sessions: [session(1)] }), ['session 1 added'])
     assert.deepEqual(told({ sessions: [unmade] }, {}), [])
+  })
+
+  it('knows controllers by their number and subsystem, and tells their state', () => {
+    const controller = { name: 'nvme1', sysfs: '/x', transport: 'tcp', nqn: 'nqn.a', state: 'live' }
+    const [lost, other] = [
+      { ...controller, state: 'connecting' },
+      { ...controller, nqn: 'nqn.b' },
+    ]
+    assert.deepEqual(told({}, { controllers: [controller] }), ['controller nvme1 added'])
+    assert.deepEqual(told({ controllers: [controller] }, { controllers: [lost] }), ['controller nvme1 state: live'])
+    assert.deepEqual(told({ controllers: [controller] }, { controllers: [other] }), [
+      'controller nvme1 removed',
+      'controller nvme1 added',
+    ])
   })
 
   it('tells how the paths of a map do', () => {

@@ -68,6 +68,8 @@ function line(change: HostChange): string {
       const { portal, state } = change.session
       return `session ${portal} ${change.change} ${change.change === 'error' ? change.error : state}`
     }
+    case 'controller':
+      return `controller ${change.controller.nqn} ${change.change} ${change.controller.state}`
     case 'path':
       return `path ${change.path} ${change.change} ${change.working}`
   }

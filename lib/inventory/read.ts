@@ -1,0 +1,83 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { binding, finish } from '../binding.ts'
+import type { WalkFolder } from '../binding.ts'
+import { asBrickError } from '../operation.ts'
+import { blockFolder, subsystemFolders, toBlockDevice, toSubsystem } from './block-device.ts'
+import type { BlockDevice } from './block-device.ts'
+import { readWalk } from './walk.ts'
+import type { WalkEntry } from './walk.ts'
+
+/** Milliseconds that a walk may take. It reads memory only: a kernel that does not answer for so long is in trouble. */
+const patience = 60_000
+
+/** Milliseconds for which the devices of a walk are made at a stretch. */
+const stretch = 2
+
+/**
+ * The block devices of a host as sysfs has them. Nobody waits long while thousands of them are made: the event loop gets
+ * its turn after each stretch.
+ *
+ * @throws BrickError SYSTEM or PERMISSION_DENIED when sysfs cannot be read
+ */
+export async function readDevices(root = '/sys'): Promise<BlockDevice[]> {
+  const entries = await walk(root, blockFolder, subsystemFolders)
+  const holders = holdersOf(entries.blocks)
+  const devices: BlockDevice[] = []
+  let end = performance.now() + stretch
+  for (const [number, entry] of entries.blocks.entries()) {
+    const device = toBlockDevice(entry, entries.subsystems, holders.get(entry.name) ?? [])
+    if (device) devices.push(device)
+    // The clock is dearer than a device.
+    if (number % 16 === 0 && performance.now() > end) {
+      await nextTurn()
+      end = performance.now() + stretch
+    }
+  }
+  return devices
+}
+
+/** Those of these devices that there are. Costs the same however many others there are. */
+export async function readSomeDevices(names: readonly string[], root = '/sys'): Promise<BlockDevice[]> {
+  // What is built upon them is not among them: they are asked for it themselves.
+  const directories = [...blockFolder.directories, { name: 'holders' }]
+  const some = { ...blockFolder, directories, entries: names }
+  const { blocks, subsystems } = await walk(root, some, names.some(isNvme) ? subsystemFolders : [])
+  const devices = blocks.map((entry) => {
+    return toBlockDevice(entry, subsystems, entry.names('holders')?.toSorted() ?? [])
+  })
+  return devices.filter((device) => device !== undefined)
+}
+
+function isNvme(name: string): boolean {
+  return name.startsWith('nvme')
+}
+
+async function walk(
+  root: string,
+  block: WalkFolder,
+  others: readonly WalkFolder[],
+): Promise<{ blocks: WalkEntry[]; subsystems: Map<string, ReturnType<typeof toSubsystem>> }> {
+  const folders = [...others, block]
+  try {
+    const bytes = await finish(binding().walk('inventory', root, folders), AbortSignal.timeout(patience))
+    const entries = [...readWalk(bytes, folders)]
+    const isBlock = ({ folder }: WalkEntry): boolean => folder === others.length
+    const subsystems = entries
+      .filter((entry) => !isBlock(entry))
+      .map((entry) => [entry.name, toSubsystem(entry)] as const)
+    return { blocks: entries.filter(isBlock), subsystems: new Map(subsystems) }
+  } catch (error) {
+    throw asBrickError(error, 'walk')
+  }
+}
+
+/** What is built upon each device, by what each is built upon. */
+function holdersOf(entries: readonly WalkEntry[]): Map<string, string[]> {
+  const holders = new Map<string, string[]>()
+  for (const entry of entries) {
+    for (const slave of entry.names('slaves') ?? []) {
+      holders.set(slave, [...(holders.get(slave) ?? []), entry.name].sort())
+    }
+  }
+  return holders
+}

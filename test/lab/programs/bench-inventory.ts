@@ -1,0 +1,334 @@
+/**
+ * How long it takes to list many devices, and to hear of a change among them: bench-inventory.js [ROUNDS]
+ *
+ * Everything is compared in one boot, in turn. Ends with a status other than 0 when a goal is missed.
+ */
+import { execFile, execFileSync } from 'node:child_process'
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { promisify } from 'node:util'
+import { inventory, ISCSIConnector, liveInventory, watch } from 'hostbrick'
+import { blockDevices } from 'systeminformation'
+import { loadModules, run } from '../command.ts'
+import { startIscsid } from '../daemons.ts'
+import { NullDisk } from '../null-disk.ts'
+import { Report } from '../report.ts'
+import { quietUdev, removeScsiDebug, scsiDebug } from '../scsi-debug.ts'
+import { median, percentile } from '../statistics.ts'
+import { iscsiTarget } from '../targets.ts'
+import { until } from '../wait.ts'
+
+const rounds = Number(process.argv[2] ?? 7)
+const counts = (process.argv[3] ?? '10,100,1000,4000').split(',').map(Number)
+const floorProgram = fileURLToPath(new URL('../inventory-floor', import.meta.url))
+const report = new Report('inventory', 'Device discovery')
+
+/** A way to list the devices: milliseconds. `until` bounds the number of devices that it is tried with. */
+interface Lister {
+  readonly name: string
+  readonly list: () => Promise<number> | number
+  readonly rounds?: (devices: number) => number
+}
+
+/** A single round of some takes minutes with thousands of devices, and of others half a minute. */
+const few = (devices: number): number => (devices > 2000 ? 0 : devices > 500 ? 1 : rounds)
+const fewer = (devices: number): number => (devices > 2000 ? 1 : rounds)
+
+const program =
+  (...command: [string, ...string[]]): (() => number) =>
+  () =>
+    timed(() => execFileSync(command[0], command.slice(1), { maxBuffer: 2 ** 30, stdio: ['ignore', 'pipe', 'ignore'] }))
+
+const listers: readonly Lister[] = [
+  { name: 'C, the same attributes', list: () => Number(execFileSync(floorProgram)) },
+  { name: 'hostbrick', list: listWithHostbrick },
+  { name: 'hostbrick, first call', list: () => Number(execFileSync(process.execPath, [firstCall()])) },
+  { name: 'Node.js, synchronous', list: () => timed(listSynchronously) },
+  { name: 'lsscsi -i', list: program('lsscsi', '-i'), rounds: fewer },
+  { name: 'lsblk -J', list: program('lsblk', '-J'), rounds: fewer },
+  { name: 'systeminformation', list: () => timedLater(blockDevices), rounds: few },
+  { name: 'udevadm info -e', list: program('udevadm', 'info', '--export-db'), rounds: fewer },
+  { name: 'lsblk -J -O', list: program('lsblk', '-J', '-O'), rounds: few },
+]
+
+quietUdev()
+await listDisks()
+await listNamespaces()
+await lookUp()
+await hearOfChanges()
+await measureStalls()
+process.exitCode = report.finish()
+
+async function listDisks(): Promise<void> {
+  const results = new Map<number, Map<string, number[]>>()
+  for (const count of counts) {
+    await scsiDebug(count)
+    run('udevadm', 'settle', '--timeout=600')
+    results.set(count, await compare(listers, count))
+    await measureStallOf(count)
+    await removeScsiDebug()
+  }
+  report.comparison(`Listing SCSI LUNs with their identity (ms)`, 'LUNs', results)
+  const at = (count: number, name: string): number => median(results.get(count)?.get(name) ?? [])
+  const count = counts.includes(1000) ? 1000 : (counts.at(-1) ?? 0)
+  const ours = at(count, 'hostbrick')
+  report.goal(`${count} LUNs: at least 40x faster than lsblk -J -O`, at(count, 'lsblk -J -O') / ours, '>=', 40)
+  report.goal(`${count} LUNs: at least 3x faster than lsscsi -i`, at(count, 'lsscsi -i') / ours, '>=', 3)
+  report.goal(`${count} LUNs: at least 2x faster than Node.js`, at(count, 'Node.js, synchronous') / ours, '>=', 2)
+  report.goal(`${count} LUNs: at most 1.3x the C program`, ours / at(count, 'C, the same attributes'), '<=', 1.3)
+  const largest = counts.at(-1) ?? 0
+  const growth = at(largest, 'hostbrick') / largest / (at(100, 'hostbrick') / 100)
+  const floors = at(largest, 'C, the same attributes') / largest / (at(100, 'C, the same attributes') / 100)
+  report.goal(
+    `cost per device with ${largest} LUNs, of that with 100; the C program's is ${floors.toFixed(2)}`,
+    growth,
+    '<=',
+    1.3 * Math.max(1, floors),
+  )
+}
+
+/** Each lister once a round, in turn, after a round to warm up. */
+async function compare(listers: readonly Lister[], devices: number): Promise<Map<string, number[]>> {
+  const times = new Map<string, number[]>(listers.map(({ name }) => [name, []]))
+  for (let round = 0; round <= rounds; round++) {
+    for (const { name, list, rounds: limit } of listers) {
+      // Those that take long need no warming up.
+      const limited = limit?.(devices) ?? Infinity
+      if (round > limited || (round === 0 && limited < rounds)) continue
+      const time = await list()
+      if (round > 0) times.get(name)?.push(time)
+    }
+  }
+  console.log(devices, [...times].map(([name, all]) => `${name} ${median(all).toFixed(1)}`).join(', '))
+  return times
+}
+
+/** Until every device is there with its name and identity. */
+async function listWithHostbrick(): Promise<number> {
+  const start = performance.now()
+  const { devices } = await inventory()
+  const names = devices.map(({ name, identity, wwid }) => [name, identity?.names.udev ?? wwid])
+  const time = performance.now() - start
+  if (names.length === 0) throw new Error('no devices')
+  return time
+}
+
+function firstCall(): string {
+  const script = '/tmp/first-call.mjs'
+  writeFileSync(
+    script,
+    `import { inventory } from '/share/dist/index.js'
+     const start = performance.now()
+     const { devices } = await inventory()
+     devices.map(({ name, identity, wwid }) => [name, identity?.names.udev ?? wwid])
+     console.log(performance.now() - start)`,
+  )
+  return script
+}
+
+/** What a program without an addon would do: the same attributes, one after the other. */
+function listSynchronously(): Map<string, Map<string, Buffer | undefined>> {
+  const folder = '/sys/class/block'
+  return new Map(
+    readdirSync(folder).map((name) => {
+      const place = readlinkSync(`${folder}/${name}`)
+      const attributes = ['uevent', 'size', 'ro']
+      if (place.includes('/target')) attributes.push('device/vpd_pg83', 'device/vpd_pg80', 'device/inquiry')
+      if (place.includes('/nvme')) attributes.push('wwid', 'nsid', 'nguid', 'eui')
+      return [name, new Map(attributes.map((attribute) => [attribute, readIfThere(`${folder}/${name}/${attribute}`)]))]
+    }),
+  )
+}
+
+function readIfThere(path: string): Buffer | undefined {
+  try {
+    return readFileSync(path)
+  } catch {
+    return undefined
+  }
+}
+
+async function measureStallOf(count: number): Promise<void> {
+  const resolution = 1
+  const delay = monitorEventLoopDelay({ resolution })
+  delay.enable()
+  for (let round = 0; round < 5; round++) await inventory()
+  delay.disable()
+  const [p99, longest] = [delay.percentile(99), delay.max].map((value) => Math.max(0, value / 1e6 - resolution))
+  report.line(`Event loop while ${count} LUNs are listed: p99 ${fixed(p99)} ms, longest stall ${fixed(longest)} ms`)
+}
+
+/** 512 namespaces of one subsystem, over nvme-loop. */
+async function listNamespaces(): Promise<void> {
+  const count = 512
+  const nqn = 'nqn.2026-11.lab:bench-inventory'
+  loadModules('nvmet', 'nvme_loop')
+  NullDisk.load()
+  const disk = new NullDisk()
+  const [subsystem, port] = [`/sys/kernel/config/nvmet/subsystems/${nqn}`, '/sys/kernel/config/nvmet/ports/9']
+  mkdirSync(subsystem)
+  writeFileSync(`${subsystem}/attr_allow_any_host`, '1')
+  for (let number = 1; number <= count; number++) {
+    const namespace = `${subsystem}/namespaces/${number}`
+    mkdirSync(namespace)
+    writeFileSync(`${namespace}/device_path`, disk.path)
+    writeFileSync(`${namespace}/enable`, '1')
+  }
+  mkdirSync(port)
+  writeFileSync(`${port}/addr_trtype`, 'loop')
+  execFileSync('ln', ['-s', subsystem, `${port}/subsystems/${nqn}`])
+  writeFileSync('/dev/nvme-fabrics', `transport=loop,nqn=${nqn}`)
+  const namespaces = (): number => readdirSync('/sys/class/block').filter((name) => /^nvme\d+n\d+$/.test(name)).length
+  await until(`${count} namespaces`, () => namespaces() >= count, 300_000)
+  run('udevadm', 'settle', '--timeout=600')
+  const nvmeList: Lister = { name: 'nvme list', list: program('nvme', 'list', '--output-format=json'), rounds: () => 2 }
+  const others = listers.filter(({ name }) => name !== 'lsscsi -i')
+  const results = new Map([[count, await compare([...others, nvmeList], count)]])
+  report.comparison('Listing NVMe namespaces with their identity (ms)', 'namespaces', results)
+  await lookUpNamespaces(nqn)
+  for (const controller of readdirSync('/sys/class/nvme')) {
+    writeFileSync(`/sys/class/nvme/${controller}/delete_controller`, '1')
+  }
+  execFileSync('rm', [`${port}/subsystems/${nqn}`])
+  execFileSync('rmdir', [port])
+  for (let number = 1; number <= count; number++) execFileSync('rmdir', [`${subsystem}/namespaces/${number}`])
+  execFileSync('rmdir', [subsystem])
+  disk.remove()
+}
+
+async function lookUpNamespaces(nqn: string): Promise<void> {
+  using live = await liveInventory()
+  const uuids = [...live.byNamespaceName.keys()].filter((name) => name.includes('-'))
+  const microseconds = timeLookups(uuids, (uuid) =>
+    live.byNamespaceName.get(uuid)?.find(({ nvme }) => nvme?.nqn === nqn),
+  )
+  report.goal('a namespace by NQN and UUID in a live inventory (µs)', microseconds, '<=', 20)
+}
+
+async function lookUp(): Promise<void> {
+  await scsiDebug(1000)
+  using live = await liveInventory()
+  const microseconds = timeLookups([...live.byWwid.keys()], (wwid) => live.byWwid.get(wwid))
+  report.goal('a volume by WWID in a live inventory of 1,000 (µs)', microseconds, '<=', 20)
+  await removeScsiDebug()
+}
+
+/** The slowest hundredth. */
+function timeLookups(names: readonly string[], lookUp: (name: string) => unknown): number {
+  if (names.length === 0) throw new Error('nothing to look up')
+  const times = Array.from({ length: 10 }, () =>
+    names.map((name) => {
+      const start = process.hrtime.bigint()
+      if (lookUp(name) === undefined) throw new Error(`${name} is not found`)
+      return Number(process.hrtime.bigint() - start) / 1000
+    }),
+  ).flat()
+  return percentile(times, 0.99)
+}
+
+/** From the kernel's event to the change in the hands of who watches, with other devices that nothing happens to. */
+async function hearOfChanges(): Promise<void> {
+  loadModules('loop')
+  writeFileSync('/tmp/backing', '')
+  truncateSync('/tmp/backing', 2 ** 20)
+  const device = run('losetup', '--find', '--show', '/tmp/backing').trim()
+  const rows = [['unrelated devices', 'p50', 'p99']]
+  for (const others of [0, 100, 1000]) {
+    if (others > 0) await scsiDebug(others)
+    run('udevadm', 'settle', '--timeout=600')
+    const times = await latencies(device, Number(process.argv[4] ?? 100))
+    rows.push([String(others), fixed(median(times)), fixed(percentile(times, 0.99))])
+    if (others === 1000)
+      report.goal('event to promise with 1,000 unrelated devices, p99 (ms)', percentile(times, 0.99), '<=', 10)
+    await removeScsiDebug()
+  }
+  report.table("From the kernel's event to the resolved promise of a watch (ms)", rows)
+  run('losetup', '--detach', device)
+}
+
+async function latencies(device: string, samples: number): Promise<number[]> {
+  const clock = execFile('python3', [
+    fileURLToPath(new URL('../../../test/lab/uevent-clock.py', import.meta.url)),
+    'change',
+  ])
+  const announced: bigint[] = []
+  let ready = false
+  clock.stdout?.on('data', (text: string) => {
+    for (const line of text.trim().split('\n')) {
+      if (line === 'ready') ready = true
+      else if (line.startsWith(device.replace('/dev/', ''))) announced.push(BigInt(line.split(' ')[1] ?? 0))
+    }
+  })
+  await until('the clock is ready', () => ready, 60_000)
+  const changes = watch()
+  const times: number[] = []
+  let size = 2 ** 20
+  // The first looks at everything.
+  for (let sample = 0; sample <= samples; sample++) {
+    const next = changes.next()
+    truncateSync('/tmp/backing', (size += 4096))
+    await promisify(execFile)('losetup', ['--set-capacity', device])
+    await next
+    const resolved = process.hrtime.bigint()
+    await until('the clock has heard of it', () => announced.length > sample, 60_000)
+    if (sample > 0) times.push(Number(resolved - (announced[sample] ?? 0n)) / 1e6)
+  }
+  await changes.return?.()
+  clock.kill()
+  return times
+}
+
+/** How long the event loop stands still during an attach, and while a process is started, in a process of this size. */
+async function measureStalls(): Promise<void> {
+  const iscsid = await startIscsid()
+  const iqn = 'iqn.2026-11.lab:stall'
+  const target = iscsiTarget({ iqn, portals: ['127.0.0.1:3260'], luns: { 0: { megabytes: 8 } } })
+  const volume = { target_portal: '127.0.0.1:3260', target_iqn: iqn, target_lun: 0 }
+  const connector = new ISCSIConnector()
+  const attach = async (): Promise<void> => connector.disconnectVolume(volume, await connector.connectVolume(volume))
+  await attach()
+  const rows = [['resident memory (MB)', 'attach and detach', 'child_process']]
+  const ballast: Buffer[] = []
+  const medians: number[] = []
+  for (const megabytes of [50, 500, 2000]) {
+    while (process.memoryUsage.rss() < megabytes * 1e6) ballast.push(Buffer.alloc(16 << 20, 1))
+    const [ours, theirs]: [number[], number[]] = [[], []]
+    for (let round = 0; round < 5; round++) {
+      ours.push(await stallOf(attach))
+      theirs.push(await stallOf(() => promisify(execFile)('true')))
+    }
+    medians.push(median(ours))
+    rows.push([(process.memoryUsage.rss() / 1e6).toFixed(0), fixed(median(ours)), fixed(median(theirs))])
+  }
+  report.table('Longest stall of the event loop (ms), by resident memory', rows)
+  const [small = 0, , large = 0] = medians
+  report.goal('the stall at 2 GB, of that at 50 MB, or 1 ms more', large, '<=', Math.max(1.3 * small, small + 1))
+  target.remove()
+  await iscsid.stop()
+}
+
+async function stallOf(act: () => Promise<unknown>): Promise<number> {
+  const resolution = 1
+  const delay = monitorEventLoopDelay({ resolution })
+  delay.enable()
+  await act()
+  delay.disable()
+  return Math.max(0, delay.max / 1e6 - resolution)
+}
+
+function timed(act: () => unknown): number {
+  const start = performance.now()
+  act()
+  return performance.now() - start
+}
+
+async function timedLater(act: () => Promise<unknown>): Promise<number> {
+  const start = performance.now()
+  await act()
+  return performance.now() - start
+}
+
+function fixed(value = Number.NaN): string {
+  return value.toFixed(value < 10 ? 2 : 0)
+}
