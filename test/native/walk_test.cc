@@ -167,7 +167,7 @@ TEST_CASE("an attribute that cannot be read says why") {
   tree.add("class/block", "sda", "sda");
   tree.write("sda/size", "1\n");
   tree.write("sda/queue/scheduler", "none\n");
-  tree.write("sda/big", std::string((1U << 20U) + 1, 'x'));
+  tree.write("sda/big", std::string((16U << 20U) + 1, 'x'));
   const auto entries =
       tree.walk({{"class/block", {{"size", ""}, {"queue", ""}, {"big", ""}, {"size/below", ""}}, {{"size", ""}}}});
   const auto& attributes = entries.at({0, "sda"}).attributes;
