@@ -56,6 +56,9 @@ export interface ConnectorProperties {
 
 const { EISDIR } = constants.errno
 
+/** All on one thread: none of these calls waits for anything, and each thread that is woken costs more than they do. */
+const lane = 'host'
+
 const paths = {
   initiator: initiatorNamePath,
   mounts: '/proc/self/mountinfo',
@@ -85,9 +88,9 @@ export async function getConnectorProperties(options: ConnectorPropertiesOptions
   using operation = new Operation('host.getConnectorProperties', options)
   return await operation.step('read', async (signal) => {
     const [files, ports, addresses] = await Promise.all([
-      readFiles('host', paths, signal),
+      readFiles(lane, paths, signal),
       onlinePorts(signal),
-      finish(binding().ownAddresses('network'), signal),
+      finish(binding().ownAddresses(lane), signal),
     ])
     const nqn = firstLineOf(textOf(files.nqn) ?? '')
     return {
@@ -117,7 +120,7 @@ export async function getConnectorProperties(options: ConnectorPropertiesOptions
 /** The Fibre Channel ports that are online. One that cannot be read is not. */
 async function onlinePorts(signal: AbortSignal): Promise<WalkEntry[]> {
   const folders = [portFolder]
-  const ports = [...readWalk(await finish(binding().walk('fc', '/sys', folders), signal), folders)]
+  const ports = [...readWalk(await finish(binding().walk(lane, '/sys', folders), signal), folders)]
   return ports.filter((port) => attribute(port, 'port_state') === 'Online')
 }
 

@@ -58,8 +58,11 @@ std::string read_file(const std::string& path) {
 
 std::vector<FileRead> read_files(const std::vector<std::string>& paths) {
   std::vector<FileRead> files(paths.size());
-  for (std::size_t i = 0; i < paths.size(); ++i)
-    files[i].error = read_at(AT_FDCWD, paths[i].c_str(), files[i].content, End::at_empty_read);
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    GrowingBytes content;
+    files[i].error = read_at(AT_FDCWD, paths[i].c_str(), content, End::at_empty_read);
+    files[i].content = content.from(0);
+  }
   return files;
 }
 

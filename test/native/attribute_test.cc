@@ -72,7 +72,7 @@ TEST_CASE("of many files one that cannot be read fails nobody but itself") {
 TEST_CASE("reads below an open directory, behind what there is") {
   const TemporaryFolder folder;
   folder.write("device/state", "running\n");
-  folder.write("device/big", std::string(mebibyte + 1, 'x'));
+  folder.write("device/big", std::string(16 * mebibyte + 1, 'x'));
   const auto directory = open_path(folder.path(), O_PATH | O_DIRECTORY);
   GrowingBytes out;
   out.append("before ");

@@ -173,7 +173,7 @@ TEST_CASE("an attribute that cannot be read says why") {
   tree.add("class/block", "sda", "sda");
   tree.write("sda/size", "1\n");
   tree.write("sda/queue/scheduler", "none\n");
-  tree.write("sda/big", std::string((1U << 20U) + 1, 'x'));
+  tree.write("sda/big", std::string((16U << 20U) + 1, 'x'));
   const auto entries = tree.walk({{"class/block", fields("size", "queue", "big", "size/below"), fields("size"), {}}});
   const auto& attributes = entries.at({0, "sda"}).attributes;
   CHECK(attributes[0].error == 0);
