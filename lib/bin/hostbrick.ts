@@ -41,10 +41,13 @@ async function printAudit(json: boolean): Promise<number> {
 }
 
 function paragraph({ kind, subject, evidence, plan }: Finding): string {
-  const found = Object.entries(evidence).map(
-    ([name, value]) => `${name} ${Array.isArray(value) ? value.join(' ') || '-' : (value ?? '-')}`,
-  )
+  const found = Object.entries(evidence).map(([name, value]) => `${name} ${inWords(value)}`)
   return [`${subject}: ${kind}`, `  ${found.join(', ')}`, ...plan.map((step) => `  - ${step}`)].join('\n')
+}
+
+function inWords(value: Finding['evidence'][string] = null): string {
+  if (typeof value === 'object' && value !== null) return value.join(' ') || '-'
+  return String(value ?? '-')
 }
 
 function parseCommandLine(): { command: string; json: boolean; help: boolean } | undefined {

@@ -136,7 +136,7 @@ export interface Subsystem {
 }
 
 export function toSubsystem(entry: WalkEntry): Subsystem {
-  return { nqn: entry.text('subsysnqn') ?? '', serial: entry.text('serial')?.trim() || null }
+  return { nqn: entry.text('subsysnqn') ?? '', serial: unlessBlank(entry.text('serial')) }
 }
 
 /**
@@ -268,6 +268,11 @@ function raidOf(entry: WalkEntry): RaidArray | null {
     members: Number.parseInt(entry.text('md/raid_disks') ?? '0'),
     missing: missing === null ? null : Number(missing),
   }
+}
+
+function unlessBlank(text: string | null): string | null {
+  const trimmed = text?.trim() ?? ''
+  return trimmed === '' ? null : trimmed
 }
 
 /** A property of the file `uevent`. */

@@ -67,11 +67,11 @@ export class WalkEntry {
     }
     this.name = text()
     this.path = text().replace(/^(\.\.\/)+devices/, '')
-    for (let field = 0; field < asked.attributes.length; field++) {
+    for (let left = asked.attributes.length; left > 0; left--) {
       this.#fields.push(at)
       at = content.skip(at, end)
     }
-    for (let field = 0; field < asked.directories.length; field++) {
+    for (let left = asked.directories.length; left > 0; left--) {
       this.#fields.push(at)
       at = content.skipDirectory(at, end)
     }

@@ -19,7 +19,7 @@ class GrowingBytes {
   void extend(std::size_t size) { size_ += size; }
 
   void append(std::string_view bytes) {
-    std::copy(bytes.begin(), bytes.end(), room(bytes.size()));
+    std::ranges::copy(bytes, room(bytes.size()));
     extend(bytes.size());
   }
 

@@ -15,15 +15,12 @@ namespace hostbrick {
 
 namespace {
 
-// Hands the bytes over without a copy.
+// Hands the bytes over without a copy: they live as long as the finalizer that holds them.
 template <typename Owner>
 Napi::Value to_buffer(Napi::Env env, Owner bytes) {
   if (bytes.size() == 0) return Napi::Buffer<char>::New(env, 0);
-  auto owned = std::make_unique<Owner>(std::move(bytes));
-  auto* const data = owned->data();
-  const auto size = owned->size();
-  return Napi::Buffer<char>::NewOrCopy(
-      env, data, size, [](Napi::Env, char*, Owner* owner) { delete owner; }, owned.release());
+  const auto owned = std::make_shared<Owner>(std::move(bytes));
+  return Napi::Buffer<char>::NewOrCopy(env, owned->data(), owned->size(), [owned](Napi::Env, const char*) {});
 }
 
 Napi::Value read(const Napi::CallbackInfo& info) {
@@ -79,6 +76,7 @@ std::optional<std::vector<std::string>> to_entries(const Napi::Value& value) {
   if (!value.IsArray()) return std::nullopt;
   const auto list = value.As<Napi::Array>();
   std::vector<std::string> entries;
+  entries.reserve(list.Length());
   for (std::uint32_t i = 0; i < list.Length(); ++i) entries.push_back(list.Get(i).As<Napi::String>());
   return entries;
 }

@@ -8,6 +8,7 @@
 #include <climits>
 #include <cstdint>
 #include <future>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <system_error>
@@ -51,7 +52,7 @@ class EntryReader {
   EntryReader(const WalkFolder& folder, std::size_t number, int directory)
       : folder_(folder), number_(number), directory_(directory) {}
 
-  GrowingBytes read(std::span<const std::string> names) const {
+  [[nodiscard]] GrowingBytes read(std::span<const std::string> names) const {
     GrowingBytes out;
     for (const auto& name : names) put_entry(out, name);
     return out;
@@ -150,19 +151,22 @@ std::vector<std::string> links_in(const Directory& directory, const std::string&
   return names;
 }
 
-// Two threads get through many entries in little more than half the time. More are held up by the kernel's locks.
+// Begins to read on a thread of its own; nothing when none is to be had.
+std::optional<std::future<GrowingBytes>> read_beside(const EntryReader& reader, std::span<const std::string> names) {
+  try {
+    return std::async(std::launch::async, [&reader, names] { return reader.read(names); });
+  } catch (const std::system_error&) {
+    return std::nullopt;
+  }
+}
+
+// Two threads get through many entries faster than one. More are held up by the kernel's locks.
 void read_entries(GrowingBytes& out, const EntryReader& reader, std::span<const std::string> names) {
   const auto half = names.size() < many ? names.size() : names.size() / 2;
-  std::future<GrowingBytes> others;
-  try {
-    if (half < names.size()) {
-      others = std::async(std::launch::async, [&reader, rest = names.subspan(half)] { return reader.read(rest); });
-    }
-  } catch (const std::system_error&) {
-    // No thread is to be had.
-  }
+  const auto rest = names.subspan(half);
+  auto others = rest.empty() ? std::nullopt : read_beside(reader, rest);
   out.append(reader.read(names.first(half)).from(0));
-  if (half < names.size()) out.append((others.valid() ? others.get() : reader.read(names.subspan(half))).from(0));
+  out.append((others ? others->get() : reader.read(rest)).from(0));
 }
 
 }  // namespace
