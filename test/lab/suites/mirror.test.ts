@@ -144,12 +144,13 @@ describe('a mirror', limit, () => {
       ...mirror(1, `volume-${suffix}`),
       volume_replicas: [leg(left, ofLeft(suffix)), leg(right, ofRight(suffix))],
     })
-    await connector.connectVolume(mirrorOn('n1'))
-    const ten = await connector.connectVolume(mirrorOn('n10'))
-    await connector.disconnectVolume(mirrorOn('n1'))
-    writeDevice(ten.path, randomBytes(4096))
+    const [one, ten] = [mirrorOn('n1'), mirrorOn('n10')]
+    await connector.connectVolume(one)
+    const info = await connector.connectVolume(ten)
+    await connector.disconnectVolume(one)
+    writeDevice(info.path, randomBytes(4096))
     unmap((side, number) => number === (side === left ? ofLeft : ofRight)('n10'))
-    await connector.disconnectVolume(mirrorOn('n10'), ten)
+    await connector.disconnectVolume(ten, info)
   })
 
   it('of one replica is that replica', async () => {
