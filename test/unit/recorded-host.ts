@@ -40,6 +40,7 @@ export class RecordedHost {
     test.after(() => {
       rmSync(this.#root, { recursive: true })
     })
+    this.write('/proc/self/mountinfo', '')
     const replace = <Verb extends keyof Binding>(verb: Verb, as: Binding[Verb]): void => {
       test.mock.method(binding(), verb, as as never)
     }
