@@ -1,4 +1,3 @@
-import { isReadable } from '../block/disk.ts'
 import { handedOut } from '../encryption/linked-volume.ts'
 import { architectureOf } from '../fc/architecture.ts'
 import type { Architecture } from '../fc/architecture.ts'
@@ -15,7 +14,7 @@ import { readDeviceInfo } from '../properties/device-info.ts'
 import type { DeviceInfo } from '../properties/device-info.ts'
 import { parseFibreChannelProperties } from '../properties/fibre-channel.ts'
 import type { FibreChannelProperties } from '../properties/fibre-channel.ts'
-import { byPath, byPathName, listByPath } from '../udev/by-path.ts'
+import { byPathName } from '../udev/by-path.ts'
 import { parseReady } from '../volume/attach.ts'
 import type { VolumeCalls } from '../volume/calls.ts'
 import { connectByAll, connectByOne } from '../volume/connect.ts'
@@ -25,7 +24,8 @@ import { stillMissing, stopRejoining } from '../volume/rejoining.ts'
 import { release } from '../volume/release.ts'
 import { allFailed } from '../volume/ways.ts'
 import { waitUntilWritable } from '../volume/writable.ts'
-import type { ConnectOptions, DisconnectOptions, ExtendOptions, InitiatorConnector } from './initiator-connector.ts'
+import type { ConnectOptions, DisconnectOptions, ExtendOptions } from './initiator-connector.ts'
+import { PlacedVolumeConnector } from './volume-connector.ts'
 
 export interface FibreChannelConnectorOptions {
   /** Attach over all ports at once, and hand out multipathd's map of the paths. By default the first port that works serves. */
@@ -37,35 +37,20 @@ export interface FibreChannelConnectorOptions {
 }
 
 /** Volumes behind Fibre Channel ports. */
-export class FibreChannelConnector implements InitiatorConnector {
+export class FibreChannelConnector extends PlacedVolumeConnector {
   readonly #useMultipath: boolean
   readonly #enforceMultipath: boolean
   readonly #architecture: Architecture
 
   constructor(options: FibreChannelConnectorOptions = {}) {
+    super('fc')
     const { useMultipath = false, enforceMultipath = false, arch = process.arch } = options
     this.#useMultipath = useMultipath
     this.#enforceMultipath = enforceMultipath
     this.#architecture = architectureOf(arch)
   }
 
-  async connectVolume(properties: unknown, options: ConnectOptions = {}): Promise<DeviceInfo> {
-    return await this.#calls(properties).connect(options)
-  }
-
-  async disconnectVolume(properties: unknown, deviceInfo?: unknown, options: DisconnectOptions = {}): Promise<void> {
-    await this.#calls(properties).disconnect(deviceInfo, options)
-  }
-
-  async extendVolume(properties: unknown, options: ExtendOptions = {}): Promise<number> {
-    return await this.#calls(properties).extend(options)
-  }
-
-  async getVolumePaths(properties: unknown, options: CallOptions = {}): Promise<string[]> {
-    return await this.#calls(properties).paths(options)
-  }
-
-  #calls(properties: unknown): VolumeCalls {
+  protected override volume(properties: unknown): VolumeCalls {
     const volume = parseFibreChannelProperties(properties, (lun, mode) => this.#architecture.kernelLun(lun, mode))
     return handedOut(volume, {
       connect: (options) => this.#connect(volume, options),
@@ -108,22 +93,6 @@ export class FibreChannelConnector implements InitiatorConnector {
     using operation = new Operation('fc.getVolumePaths', options)
     const paths = await operation.step('find', (signal) => findPlaced(volume.targets, signal))
     return paths.map(({ disk }) => disk.path)
-  }
-
-  /** Every link in the folder where udev names devices by their place, whatever they are: so does os-brick. */
-  async getAllAvailableVolumes(_properties?: unknown, options: CallOptions = {}): Promise<string[]> {
-    using operation = new Operation('fc.getAllAvailableVolumes', options)
-    return await operation.step('list', listByPath)
-  }
-
-  getSearchPath(): string {
-    return byPath
-  }
-
-  /** Whether the device answers a read that no cache can serve. */
-  async checkValidDevice(path: string, options: CallOptions = {}): Promise<boolean> {
-    using operation = new Operation('fc.checkValidDevice', options)
-    return await operation.step('read', (signal) => isReadable(path, signal))
   }
 }
 

@@ -1,4 +1,4 @@
-import { factsWhenOpen, flush, isReadable, refuseInUse } from '../block/disk.ts'
+import { factsWhenOpen, flush, refuseInUse } from '../block/disk.ts'
 import { attach, detach, findDevice } from '../cli/sds-cli.ts'
 import { BrickError } from '../errors.ts'
 import { lock } from '../lock.ts'
@@ -8,71 +8,68 @@ import type { DeviceInfo } from '../properties/device-info.ts'
 import { parseSdsProperties } from '../properties/huawei.ts'
 import { Rollback, withLeftovers } from '../rollback.ts'
 import { attempts } from '../volume/attempts.ts'
+import type { VolumeCalls } from '../volume/calls.ts'
 import { awaitDevice, describeDevice } from '../volume/promised.ts'
 import { allFailed } from '../volume/ways.ts'
-import type { ConnectOptions, DisconnectOptions, InitiatorConnector } from './initiator-connector.ts'
+import type { ConnectOptions, DisconnectOptions } from './initiator-connector.ts'
+import { VolumeConnector } from './volume-connector.ts'
 
 /**
  * Volumes of Huawei's SDSHypervisor, attached by its own command, sds_cli: the one that HUAWEISDSHYPERVISORCLI_PATH
  * names, or /usr/local/bin/sds/sds_cli.
  */
-export class HuaweiStorHyperConnector implements InitiatorConnector {
-  async connectVolume(properties: unknown, options: ConnectOptions = {}): Promise<DeviceInfo> {
+export class HuaweiStorHyperConnector extends VolumeConnector {
+  constructor() {
+    super('huawei')
+  }
+
+  protected override volume(properties: unknown): VolumeCalls {
     const { volume } = parseSdsProperties(properties)
-    using operation = new Operation('huawei.connectVolume', options)
-    using _volume = await operation.step('lock', (signal) => lock(volumeKey(volume), signal))
-    const rollback = new Rollback()
-    try {
-      // Asked before, so that a failure does not detach what was attached already.
-      const before = await operation.step('query', (signal) => findDevice(volume, signal))
-      const path = before ?? (await attachNow(volume, operation, rollback))
-      const facts = await awaitDevice(path, () => noDevice(volume, path), operation)
-      return describeDevice('block', path, facts, operation)
-    } catch (error) {
-      throw withLeftovers(asBrickError(error, 'attach'), await rollback.run(operation))
+    return {
+      connect: (options) => connect(volume, options),
+      disconnect: (_deviceInfo, options) => disconnect(volume, options),
+      // sds_cli has no way to do it, and neither has os-brick.
+      extend: () => Promise.reject(new BrickError('NOT_SUPPORTED', 'volumes of SDSHypervisor cannot be extended')),
+      paths: (options) => paths(volume, options),
     }
   }
+}
 
-  async disconnectVolume(properties: unknown, _deviceInfo?: unknown, options: DisconnectOptions = {}): Promise<void> {
-    const { volume } = parseSdsProperties(properties)
-    const { force = false, ignoreErrors = false } = options
-    using operation = new Operation('huawei.disconnectVolume', options)
-    using _volume = await operation.step('lock', (signal) => lock(volumeKey(volume), signal))
-    const { attempt, failures } = attempts(force, operation)
-    const path = await attempt('query', (signal) => presentDevice(volume, signal))
-    if (path !== undefined) {
-      await attempt('use', (signal) => refuseInUse(path, signal))
-      await attempt('flush', (signal) => flush(path, signal))
-    }
-    await operation.step('detach', (signal) => detach(volume, signal))
-    if (failures.length > 0 && !ignoreErrors) throw allFailed(failures)
+async function connect(volume: string, options: ConnectOptions): Promise<DeviceInfo> {
+  using operation = new Operation('huawei.connectVolume', options)
+  using _volume = await operation.step('lock', (signal) => lock(volumeKey(volume), signal))
+  const rollback = new Rollback()
+  try {
+    // Asked before, so that a failure does not detach what was attached already.
+    const before = await operation.step('query', (signal) => findDevice(volume, signal))
+    const path = before ?? (await attachNow(volume, operation, rollback))
+    const facts = await awaitDevice(path, () => noDevice(volume, path), operation)
+    return describeDevice('block', path, facts, operation)
+  } catch (error) {
+    throw withLeftovers(asBrickError(error, 'attach'), await rollback.run(operation))
   }
+}
 
-  /** sds_cli has no way to do it, and neither has os-brick. */
-  extendVolume(): Promise<never> {
-    return Promise.reject(new BrickError('NOT_SUPPORTED', 'volumes of SDSHypervisor cannot be extended'))
+async function disconnect(
+  volume: string,
+  { force = false, ignoreErrors = false, ...options }: DisconnectOptions,
+): Promise<void> {
+  using operation = new Operation('huawei.disconnectVolume', options)
+  using _volume = await operation.step('lock', (signal) => lock(volumeKey(volume), signal))
+  const { attempt, failures } = attempts(force, operation)
+  const path = await attempt('query', (signal) => presentDevice(volume, signal))
+  if (path !== undefined) {
+    await attempt('use', (signal) => refuseInUse(path, signal))
+    await attempt('flush', (signal) => flush(path, signal))
   }
+  await operation.step('detach', (signal) => detach(volume, signal))
+  if (failures.length > 0 && !ignoreErrors) throw allFailed(failures)
+}
 
-  async getVolumePaths(properties: unknown, options: CallOptions = {}): Promise<string[]> {
-    const { volume } = parseSdsProperties(properties)
-    using operation = new Operation('huawei.getVolumePaths', options)
-    const path = await operation.step('query', (signal) => findDevice(volume, signal))
-    return path === undefined ? [] : [path]
-  }
-
-  /** None: sds_cli cannot list them. */
-  getAllAvailableVolumes(): Promise<string[]> {
-    return Promise.resolve([])
-  }
-
-  getSearchPath(): undefined {
-    return undefined
-  }
-
-  async checkValidDevice(path: string, options: CallOptions = {}): Promise<boolean> {
-    using operation = new Operation('huawei.checkValidDevice', options)
-    return await operation.step('read', (signal) => isReadable(path, signal))
-  }
+async function paths(volume: string, options: CallOptions): Promise<string[]> {
+  using operation = new Operation('huawei.getVolumePaths', options)
+  const path = await operation.step('query', (signal) => findDevice(volume, signal))
+  return path === undefined ? [] : [path]
 }
 
 function volumeKey(volume: string): string {

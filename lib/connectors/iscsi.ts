@@ -1,4 +1,3 @@
-import { isReadable } from '../block/disk.ts'
 import { handedOut } from '../encryption/linked-volume.ts'
 import { findPlaced, findVolume, placesOf } from '../iscsi/attached.ts'
 import { interfaceName } from '../iscsi/interface.ts'
@@ -8,7 +7,6 @@ import { formatPortal } from '../iscsi/portal.ts'
 import { leave } from '../iscsi/session-control.ts'
 import { discoverTargets, namedTargets } from '../iscsi/targets.ts'
 import { lock } from '../lock.ts'
-import { byPath, listByPath } from '../udev/by-path.ts'
 import { parseReady } from '../volume/attach.ts'
 import type { VolumeCalls } from '../volume/calls.ts'
 import { connectByAll, connectByOne } from '../volume/connect.ts'
@@ -24,7 +22,8 @@ import { together } from '../together.ts'
 import { growVolume } from '../volume/growth.ts'
 import { stillMissing, stopRejoining } from '../volume/rejoining.ts'
 import { release } from '../volume/release.ts'
-import type { ConnectOptions, DisconnectOptions, ExtendOptions, InitiatorConnector } from './initiator-connector.ts'
+import type { ConnectOptions, DisconnectOptions, ExtendOptions } from './initiator-connector.ts'
+import { PlacedVolumeConnector } from './volume-connector.ts'
 
 export interface ISCSIConnectorOptions {
   /**
@@ -39,35 +38,20 @@ export interface ISCSIConnectorOptions {
 }
 
 /** Volumes behind iSCSI targets. */
-export class ISCSIConnector implements InitiatorConnector {
+export class ISCSIConnector extends PlacedVolumeConnector {
   readonly #transport: string
   readonly #useMultipath: boolean
   readonly #enforceMultipath: boolean
 
   constructor(options: ISCSIConnectorOptions = {}) {
+    super('iscsi')
     const { transport = 'default', useMultipath = false, enforceMultipath = false } = options
     this.#transport = interfaceName(transport, 'transport')
     this.#useMultipath = useMultipath
     this.#enforceMultipath = enforceMultipath
   }
 
-  async connectVolume(properties: unknown, options: ConnectOptions = {}): Promise<DeviceInfo> {
-    return await this.#calls(properties).connect(options)
-  }
-
-  async disconnectVolume(properties: unknown, deviceInfo?: unknown, options: DisconnectOptions = {}): Promise<void> {
-    await this.#calls(properties).disconnect(deviceInfo, options)
-  }
-
-  async extendVolume(properties: unknown, options: ExtendOptions = {}): Promise<number> {
-    return await this.#calls(properties).extend(options)
-  }
-
-  async getVolumePaths(properties: unknown, options: CallOptions = {}): Promise<string[]> {
-    return await this.#calls(properties).paths(options)
-  }
-
-  #calls(properties: unknown): VolumeCalls {
+  protected override volume(properties: unknown): VolumeCalls {
     const volume = parseIscsiProperties(properties)
     return handedOut(volume, {
       connect: (options) => this.#connect(volume, options),
@@ -118,22 +102,6 @@ export class ISCSIConnector implements InitiatorConnector {
     const targets = await namedTargets(volume, this.#transport, operation)
     const paths = await operation.step('find', (signal) => findPlaced(targets, signal))
     return paths.map(({ disk }) => disk.path)
-  }
-
-  /** Every link in the folder where udev names devices by their place, whatever they are: so does os-brick. */
-  async getAllAvailableVolumes(_properties?: unknown, options: CallOptions = {}): Promise<string[]> {
-    using operation = new Operation('iscsi.getAllAvailableVolumes', options)
-    return await operation.step('list', listByPath)
-  }
-
-  getSearchPath(): string {
-    return byPath
-  }
-
-  /** Whether the device answers a read that no cache can serve. */
-  async checkValidDevice(path: string, options: CallOptions = {}): Promise<boolean> {
-    using operation = new Operation('iscsi.checkValidDevice', options)
-    return await operation.step('read', (signal) => isReadable(path, signal))
   }
 }
 

@@ -1,5 +1,5 @@
 import { anyOf } from '../abort.ts'
-import { flush, isReadable, refuseInUse } from '../block/disk.ts'
+import { flush, refuseInUse } from '../block/disk.ts'
 import { handedOut } from '../encryption/linked-volume.ts'
 import { BrickError } from '../errors.ts'
 import { readFile } from '../files.ts'
@@ -32,7 +32,8 @@ import { OutlastingCall } from '../volume/outlasting.ts'
 import { seeToTheRest, stillMissing, stopRejoining } from '../volume/rejoining.ts'
 import { allFailed, inTurn, refuseDisagreement, Ways } from '../volume/ways.ts'
 import type { FailedWay } from '../volume/ways.ts'
-import type { ConnectOptions, DisconnectOptions, ExtendOptions, InitiatorConnector } from './initiator-connector.ts'
+import type { ConnectOptions, DisconnectOptions, ExtendOptions } from './initiator-connector.ts'
+import { VolumeConnector } from './volume-connector.ts'
 
 export interface NVMeOFConnectorOptions {
   /**
@@ -46,35 +47,20 @@ export interface NVMeOFConnectorOptions {
 }
 
 /** Namespaces of NVMe subsystems that are reached over a fabric, and mirrors that this host makes of several. */
-export class NVMeOFConnector implements InitiatorConnector {
+export class NVMeOFConnector extends VolumeConnector {
   readonly #useMultipath: boolean
   readonly #enforceMultipath: boolean
   readonly #settings: NvmeConnectSettings
 
   constructor({ useMultipath = false, enforceMultipath = false, settings = {} }: NVMeOFConnectorOptions = {}) {
+    super('nvmeof')
     this.#useMultipath = useMultipath
     this.#enforceMultipath = enforceMultipath
     parseNvmeSettings(settings)
     this.#settings = { ...settings }
   }
 
-  async connectVolume(properties: unknown, options: ConnectOptions = {}): Promise<DeviceInfo> {
-    return await this.#calls(properties).connect(options)
-  }
-
-  async disconnectVolume(properties: unknown, deviceInfo?: unknown, options: DisconnectOptions = {}): Promise<void> {
-    await this.#calls(properties).disconnect(deviceInfo, options)
-  }
-
-  async extendVolume(properties: unknown, options: ExtendOptions = {}): Promise<number> {
-    return await this.#calls(properties).extend(options)
-  }
-
-  async getVolumePaths(properties: unknown, options: CallOptions = {}): Promise<string[]> {
-    return await this.#calls(properties).paths(options)
-  }
-
-  #calls(properties: unknown): VolumeCalls {
+  protected override volume(properties: unknown): VolumeCalls {
     const volume = parseNvmeofProperties(properties, this.#settings)
     const namespaces = volume.targets.map((target): VolumeCalls => {
       const leg = { ...volume, target }
@@ -146,20 +132,6 @@ export class NVMeOFConnector implements InitiatorConnector {
     using operation = new Operation('nvmeof.getVolumePaths', options)
     const { namespaces } = await operation.step('find', (signal) => findVolume(volume, noDevice, signal))
     return namespaces.map(({ path }) => path)
-  }
-
-  /** None: NVMe's devices have no folder of their own, and os-brick names none either. */
-  getAllAvailableVolumes(): Promise<string[]> {
-    return Promise.resolve([])
-  }
-
-  getSearchPath(): undefined {
-    return undefined
-  }
-
-  async checkValidDevice(path: string, options: CallOptions = {}): Promise<boolean> {
-    using operation = new Operation('nvmeof.checkValidDevice', options)
-    return await operation.step('read', (signal) => isReadable(path, signal))
   }
 
   /** Whether all portals are connected at once. @throws BrickError MULTIPATH_FAILED */
