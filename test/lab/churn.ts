@@ -41,7 +41,7 @@ export class Follower {
 
   async stop(): Promise<void> {
     const exited = once(this.#process, 'exit')
-    this.#process.stdin.write('end\n')
+    this.#process.stdin.end('end\n')
     await exited
   }
 

@@ -52,7 +52,7 @@ export function quietUdev(): void {
   mkdirSync(RULES, { recursive: true })
   for (const rules of readdirSync('/usr/lib/udev/rules.d')) {
     // dmsetup waits for those of device-mapper.
-    if (!rules.includes('-dm')) symlinkSync('/dev/null', `${RULES}/${rules}`)
+    if (!rules.includes('-dm') && !existsSync(`${RULES}/${rules}`)) symlinkSync('/dev/null', `${RULES}/${rules}`)
   }
   const rule = [
     'SUBSYSTEM=="block"',
