@@ -105,6 +105,8 @@ for (const protocol of ['ISCSI', 'NVMEOF'] as const) {
         it(`attached by os-brick is detached by hostbrick for ${caller}`, async () => {
           const volume = volumeOf(protocol, multipath)
           const { info } = await osBrick.connect(protocol, volume.properties, { multipath })
+          // multipathd may be making a map of the disk that nobody has asked for: until it has, the disk is in use.
+          await settled()
           await detach(volume, info)
         })
       }
