@@ -151,7 +151,9 @@ async function show({ title, connector: shown, data, describe, grow }: Show): Pr
   for (const path of found.paths) console.log(`  ${describe(path)}`)
   const data16 = randomBytes(16 * MEBIBYTE)
   write(found.path, data16)
-  console.log(`written 16 MiB, read back: ${read(found.path, data16.length).equals(data16) ? 'the same' : 'DIFFERENT'}`)
+  const same = read(found.path, data16.length).equals(data16)
+  if (!same) process.exitCode = 1
+  console.log(`written 16 MiB, read back: ${same ? 'the same' : 'DIFFERENT'}`)
   grow()
   const grown = await timed(() => shown.extendVolume(data, { expectedBytes: 128 * MEBIBYTE }))
   console.log(`extended to ${grown.value / MEBIBYTE} MiB in ${grown.milliseconds.toFixed(0)} ms`)
