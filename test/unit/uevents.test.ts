@@ -50,7 +50,8 @@ describe('listening to the kernel', { skip }, () => {
     using _listening = listen('kernel', listener)
     for (let number = 0; number < 500; number++) announce('null', String(number))
     await eventually(() => marked(marks, '499'))
-    const ours = marks.filter((mark) => mark !== '')
+    // Other tests, in a process of their own, make uevents at the same time.
+    const ours = marks.filter((mark) => /^\d+$/.test(mark))
     assert.deepEqual(
       ours,
       Array.from({ length: 500 }, (_, number) => String(number)),

@@ -108,6 +108,7 @@ async function showNvme(): Promise<void> {
       host_nqn: nvmeHost.nqn,
     },
     describe: ({ controller, portal: to, ana_state }) => `${controller ?? ''} to ${to}, ${ana_state ?? 'no ANA'}`,
+    megabytes: 16,
     grow() {
       subsystem.namespace(1).grow(128)
     },
@@ -125,6 +126,7 @@ async function showFibreChannel(): Promise<void> {
     connector: new FibreChannelConnector({ useMultipath: true }),
     data: { target_wwn: [fabric.target.portName], target_lun: 300 },
     describe: ({ path, hctl, initiator, portal: to }) => `${path} (${hctl ?? ''}) from ${initiator ?? ''} to ${to}`,
+    megabytes: 1, // the emulated network loses frames of more than that
     grow() {
       fabric.grow(300, 128)
     },
@@ -138,22 +140,24 @@ interface Show {
   connector: InitiatorConnector
   data: object
   describe: (path: PathInfo) => string
+  /** How much is written. */
+  megabytes: number
   /** To 128 MiB. */
   grow: () => void
 }
 
-async function show({ title, connector: shown, data, describe, grow }: Show): Promise<void> {
+async function show({ title, connector: shown, data, describe, megabytes, grow }: Show): Promise<void> {
   await settled()
   const before = snapshot()
   console.log(`\nA volume ${title}:\n${JSON.stringify(data)}\n`)
   const { value: found, milliseconds } = await timed(() => shown.connectVolume(data, { ready: 'all' }))
   console.log(`attached in ${milliseconds.toFixed(0)} ms: ${found.path}, ${found.identity.value}`)
   for (const path of found.paths) console.log(`  ${describe(path)}`)
-  const data16 = randomBytes(16 * MEBIBYTE)
-  write(found.path, data16)
-  const same = read(found.path, data16.length).equals(data16)
+  const content = randomBytes(megabytes * MEBIBYTE)
+  write(found.path, content)
+  const same = read(found.path, content.length).equals(content)
   if (!same) process.exitCode = 1
-  console.log(`written 16 MiB, read back: ${same ? 'the same' : 'DIFFERENT'}`)
+  console.log(`written ${megabytes} MiB, read back: ${same ? 'the same' : 'DIFFERENT'}`)
   grow()
   const grown = await timed(() => shown.extendVolume(data, { expectedBytes: 128 * MEBIBYTE }))
   console.log(`extended to ${grown.value / MEBIBYTE} MiB in ${grown.milliseconds.toFixed(0)} ms`)
