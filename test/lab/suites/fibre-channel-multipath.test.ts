@@ -134,17 +134,20 @@ describe('a port', () => {
     await connector.disconnectVolume(volume, info)
   })
 
-  it('lost for good takes its paths along, and a map without any is detached', async () => {
+  it('lost for good takes its paths along, and a map without any is detached', async (test) => {
     await restartMultipathd(giveUpSoon)
     const info = await connectWhole()
     await settled()
+    keepLostPorts(5)
     fabric.target.disable()
+    test.after(async () => {
+      fabric.target.enable()
+      await fabric.up()
+      await restartMultipathd()
+    })
     await until('the disks have gone', () => info.paths.every(({ path }) => !existsSync(path)), 90_000)
     await connector.disconnectVolume(volume, info, { force: true, ignoreErrors: true })
     await assertNothingLeft(clean)
-    fabric.target.enable()
-    await fabric.up()
-    await restartMultipathd()
   })
 })
 
