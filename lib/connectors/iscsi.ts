@@ -4,7 +4,7 @@ import { interfaceName } from '../iscsi/interface.ts'
 import { bringPath, targetKey, volumeKey } from '../iscsi/path.ts'
 import type { IscsiPath } from '../iscsi/path.ts'
 import { formatPortal } from '../iscsi/portal.ts'
-import { leave } from '../iscsi/session-control.ts'
+import { leave, leaveToOthers } from '../iscsi/session-control.ts'
 import { discoverTargets, namedTargets } from '../iscsi/targets.ts'
 import { lock } from '../lock.ts'
 import { parseReady } from '../volume/attach.ts'
@@ -81,6 +81,7 @@ export class ISCSIConnector extends PlacedVolumeConnector {
     const { failures, flushed } = await release(found, force, operation)
     await together(
       placesOf(found, targets).map(async (place) => {
+        if (await leaveToOthers(place, flushed, operation)) return
         using _target = await operation.step('lock', (signal) => lock(targetKey(place.target), signal))
         await leave(place, flushed, operation)
       }),

@@ -44,12 +44,18 @@ function isPlaced(disk: ScsiPath, sessions: readonly Session[], targets: readonl
   return session !== undefined && targets.some((target) => target.lun === disk.lun && leadsTo(session, target))
 }
 
+interface GrowingPlace extends Place {
+  readonly paths: ScsiPath[]
+  connected: boolean
+  shared: boolean
+}
+
 /** Where a detach has something to leave: the places of the volume's disks, and those that the properties name. */
 export function placesOf({ sessions, paths }: FoundVolume, targets: readonly IscsiTarget[]): Place[] {
-  const places = new Map<string, { target: TargetPortal; paths: ScsiPath[]; connected: boolean }>()
-  const placeAt = (target: TargetPortal): { target: TargetPortal; paths: ScsiPath[]; connected: boolean } => {
+  const places = new Map<string, GrowingPlace>()
+  const placeAt = (target: TargetPortal): GrowingPlace => {
     const key = `${targetKey(target)} ${(target.over ?? tcp).name}`
-    const place = places.get(key) ?? { target, paths: [], connected: true }
+    const place = places.get(key) ?? { target, paths: [], connected: true, shared: true }
     places.set(key, place)
     return place
   }
@@ -61,6 +67,7 @@ export function placesOf({ sessions, paths }: FoundVolume, targets: readonly Isc
     const place = placeAt({ portal: session.portal, iqn: session.targetName, over: session.over })
     place.paths.push(path)
     place.connected &&= session.state === 'LOGGED_IN'
+    place.shared &&= session.units.some(({ hctl }) => !paths.some(({ unit }) => unit.hctl === hctl))
   }
   return [...places.values()]
 }

@@ -121,6 +121,23 @@ export interface Place {
   readonly paths: readonly ScsiPath[]
   /** Whether all sessions that have them are logged in. */
   readonly connected: boolean
+  /** Whether all sessions that have them have other volumes, too. */
+  readonly shared: boolean
+}
+
+/**
+ * Takes a volume's disks out of sessions that have other volumes. False when there is more to leave than that. This keeps
+ * nobody from the target: of many who leave it at once, the last one finds its session empty.
+ */
+export async function leaveToOthers(
+  { target, paths, connected, shared }: Place,
+  flushed: boolean,
+  operation: Operation,
+): Promise<boolean> {
+  if (!flushed || !connected || !shared || paths.length === 0) return false
+  await operation.step('delete', (signal) => each(paths, (path) => removePath(path, signal)))
+  const sessions = (await operation.step('sessions', readSessions)).filter((session) => leadsTo(session, target))
+  return sessions.length > 0 && sessions.every(({ units }) => units.length > 0)
 }
 
 /**
