@@ -4,11 +4,12 @@ import {
   readFileSync,
   realpathSync,
   rmdirSync,
+  rmSync,
   symlinkSync,
   unlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { Backstore, type BackstoreOptions } from './backstore.ts'
 import { loadModules, run } from './command.ts'
 import { until } from './wait.ts'
@@ -16,6 +17,8 @@ import { until } from './wait.ts'
 const CONTROLLERS = '/sys/bus/fcoe/devices'
 const TARGETS = '/sys/kernel/config/target/fc'
 const SCAN_TYPE = '/sys/module/scsi_mod/parameters/scan'
+/** A busy guest loses frames of long sequences, and how the kernel's drivers recover from that is not what is to be tested. */
+const SHORT_SEQUENCES = '/run/udev/rules.d/90-lab-fc.rules'
 
 /**
  * Fibre Channel over Ethernet between the guest's three network cards, without a switch (VN2VN): two ports of this host
@@ -53,6 +56,9 @@ export class Fabric {
     // What a port is says it when it logs in: the target's has to be one by then.
     const fabric = new Fabric(ports)
     writeFileSync(SCAN_TYPE, 'manual')
+    mkdirSync(dirname(SHORT_SEQUENCES), { recursive: true })
+    writeFileSync(SHORT_SEQUENCES, 'ACTION=="add", KERNEL=="sd*[!0-9]", ATTR{queue/max_sectors_kb}="16"\n')
+    run('udevadm', 'control', '--reload')
     for (const port of ports) port.enable()
     await fabric.up()
     return fabric
@@ -140,6 +146,8 @@ export class Fabric {
   /** Takes everything down. */
   remove(): void {
     writeFileSync(SCAN_TYPE, this.#scanType)
+    rmSync(SHORT_SEQUENCES)
+    run('udevadm', 'control', '--reload')
     for (const port of [...this.initiators, this.target]) port.destroy()
     for (const lun of [...this.#backstores.keys()]) this.unmap(lun)
     for (const { configName } of this.initiators) rmdirSync(join(this.#portal, 'acls', configName))

@@ -1,11 +1,11 @@
 /** The main job, once through each transport: a volume is attached, written, extended and detached; nothing of it is left. */
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { closeSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs'
 import { FibreChannelConnector, inventory, ISCSIConnector, NVMeOFConnector } from 'hostbrick'
 import type { InitiatorConnector, PathInfo } from 'hostbrick'
 import { loadModules } from '../command.ts'
 import { startIscsid, startMultipathd } from '../daemons.ts'
+import { readDevice, writeDevice } from '../device.ts'
 import { Fabric } from '../fc-fabric.ts'
 import { nvmeHost } from '../nvme-host.ts'
 import { NvmePort, NvmeSubsystem } from '../nvme-targets.ts'
@@ -43,7 +43,7 @@ const written = await timed(() => {
   write(info.path, content)
 })
 console.log(
-  `written 16 MiB in ${written.milliseconds.toFixed(0)} ms, read back: ${read(info.path, content.length).equals(content) ? 'the same' : 'DIFFERENT'}`,
+  `written 16 MiB in ${written.milliseconds.toFixed(0)} ms, read back: ${readDevice(info.path, content.length).equals(content) ? 'the same' : 'DIFFERENT'}`,
 )
 
 target.grow(1, 512)
@@ -126,7 +126,7 @@ async function showFibreChannel(): Promise<void> {
     connector: new FibreChannelConnector({ useMultipath: true }),
     data: { target_wwn: [fabric.target.portName], target_lun: 300 },
     describe: ({ path, hctl, initiator, portal: to }) => `${path} (${hctl ?? ''}) from ${initiator ?? ''} to ${to}`,
-    megabytes: 1, // the emulated network loses frames of more than that
+    megabytes: 1,
     grow() {
       fabric.grow(300, 128)
     },
@@ -155,7 +155,7 @@ async function show({ title, connector: shown, data, describe, megabytes, grow }
   for (const path of found.paths) console.log(`  ${describe(path)}`)
   const content = randomBytes(megabytes * MEBIBYTE)
   write(found.path, content)
-  const same = read(found.path, content.length).equals(content)
+  const same = readDevice(found.path, content.length).equals(content)
   if (!same) process.exitCode = 1
   console.log(`written ${megabytes} MiB, read back: ${same ? 'the same' : 'DIFFERENT'}`)
   grow()
@@ -176,18 +176,8 @@ async function timed<T>(call: () => T | Promise<T>): Promise<{ value: T; millise
   return { value, milliseconds: performance.now() - start }
 }
 
+/** Past the cache, so that what is read comes from the device. */
 function write(path: string, data: Buffer): void {
-  const file = openSync(path, 'r+')
-  writeSync(file, data)
-  fsyncSync(file)
-  closeSync(file)
+  writeDevice(path, data)
   execFileSync('blockdev', ['--flushbufs', path])
-}
-
-function read(path: string, length: number): Buffer {
-  const file = openSync(path, 'r')
-  const data = Buffer.alloc(length)
-  for (let at = 0; at < length;) at += readSync(file, data, at, length - at, at)
-  closeSync(file)
-  return data
 }
