@@ -132,7 +132,7 @@ describe('an audit', limit, () => {
   it('finds what is left over, and changes nothing', async () => {
     assert.deepEqual(await found(), [])
     const [, , failed = '', held = ''] = names
-    writeFileSync(`/sys/class/block/${failed}/device/state`, 'offline')
+    writeFileSync(`/sys/class/block/${failed}/device/state`, 'offline\n')
     run('dmsetup', 'create', 'lab-audit', '--table', `0 2048 linear /dev/${held} 0`)
     run('dmsetup', 'suspend', 'lab-audit')
     const link = '/dev/disk/by-id/lab-dangling'
@@ -153,7 +153,7 @@ describe('an audit', limit, () => {
       rmSync(link)
       run('dmsetup', 'resume', 'lab-audit')
       run('dmsetup', 'remove', 'lab-audit')
-      writeFileSync(`/sys/class/block/${failed}/device/state`, 'running')
+      writeFileSync(`/sys/class/block/${failed}/device/state`, 'running\n')
     }
     assert.deepEqual(await found(), [])
   })
