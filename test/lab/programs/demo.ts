@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { FibreChannelConnector, inventory, ISCSIConnector, NVMeOFConnector } from 'hostbrick'
 import type { InitiatorConnector, PathInfo } from 'hostbrick'
 import { loadModules } from '../command.ts'
-import { startIscsid, startMultipathd } from '../daemons.ts'
+import { startIscsid } from '../daemons.ts'
 import { readDevice, writeDevice } from '../device.ts'
 import { Fabric } from '../fc-fabric.ts'
 import { nvmeHost } from '../nvme-host.ts'
@@ -120,10 +120,9 @@ async function showNvme(): Promise<void> {
 async function showFibreChannel(): Promise<void> {
   const fabric = await Fabric.start()
   fabric.map(300, { megabytes: 64 })
-  const multipathd = await startMultipathd()
   await show({
-    title: 'over Fibre Channel, from two ports of this host',
-    connector: new FibreChannelConnector({ useMultipath: true }),
+    title: 'over Fibre Channel, from the first port of this host that sees the target',
+    connector: new FibreChannelConnector(),
     data: { target_wwn: [fabric.target.portName], target_lun: 300 },
     describe: ({ path, hctl, initiator, portal: to }) => `${path} (${hctl ?? ''}) from ${initiator ?? ''} to ${to}`,
     megabytes: 1,
@@ -131,7 +130,6 @@ async function showFibreChannel(): Promise<void> {
       fabric.grow(300, 128)
     },
   })
-  await multipathd.stop()
   fabric.remove()
 }
 
