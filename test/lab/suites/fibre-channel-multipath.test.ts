@@ -19,18 +19,6 @@ const MEBIBYTE = 1024 * 1024
 const connector = new FibreChannelConnector({ useMultipath: true, enforceMultipath: true })
 const single = new FibreChannelConnector()
 
-/** multipathd sets these times on the ports. By default disks behind a lost port stay for ten minutes, or for ever. */
-const giveUpSoon = `
-defaults {
-  find_multipaths no
-}
-overrides {
-  fast_io_fail_tmo 2
-  dev_loss_tmo 5
-  no_path_retry fail
-}
-`
-
 let fabric: Fabric
 let first: Port
 let multipathd: Daemon
@@ -133,22 +121,6 @@ describe('a port', () => {
     assert.equal(pathsInMap(info).length, 2)
     await connector.disconnectVolume(volume, info)
   })
-
-  it('lost for good takes its paths along, and a map without any is detached', async (test) => {
-    await restartMultipathd(giveUpSoon)
-    const info = await connectWhole()
-    await settled()
-    keepLostPorts(5)
-    fabric.target.disable()
-    test.after(async () => {
-      fabric.target.enable()
-      await fabric.up()
-      await restartMultipathd()
-    })
-    await until('the disks have gone', () => info.paths.every(({ path }) => !existsSync(path)), 90_000)
-    await connector.disconnectVolume(volume, info, { force: true, ignoreErrors: true })
-    await assertNothingLeft(clean)
-  })
 })
 
 it("os-brick's maps are detached by hostbrick", async () => {
@@ -159,11 +131,6 @@ it("os-brick's maps are detached by hostbrick", async () => {
   await connector.disconnectVolume(properties, info)
   await osBrick.stop()
 })
-
-async function restartMultipathd(configuration?: string): Promise<void> {
-  await multipathd.stop()
-  multipathd = await startMultipathd(configuration)
-}
 
 /** The volume with both its paths. */
 async function connectWhole(): Promise<DeviceInfo> {
