@@ -25,7 +25,8 @@ main() {
   fi
 
   local suites=("$@") suite
-  [[ $# -gt 0 ]] || mapfile -t suites < <(list suites .test.ts)
+  # By name only: over two Fibre Channel ports the guest's kernel loses writes, and now and then hangs; see README.md.
+  [[ $# -gt 0 ]] || mapfile -t suites < <(list suites .test.ts | grep --invert-match '^fibre-channel-multipath$')
   for suite in "${suites[@]}"; do
     [[ -f $lab/suites/$suite.test.ts ]] || choose_from suites .test.ts
   done
