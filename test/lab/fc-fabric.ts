@@ -222,10 +222,12 @@ export class Port {
   }
 }
 
-/** For how long the kernel keeps the devices behind ports that are out of sight, in seconds. */
+/** For how long the kernel keeps the devices behind ports that go out of sight, in seconds. It takes no word about those that have gone already. */
 export function keepLostPorts(seconds: number): void {
   const folder = '/sys/class/fc_remote_ports'
-  for (const name of readdirSync(folder)) writeFileSync(join(folder, name, 'dev_loss_tmo'), String(seconds))
+  for (const name of readdirSync(folder)) {
+    if (read(join(folder, name, 'port_state')) === 'Online') writeFileSync(join(folder, name, 'dev_loss_tmo'), String(seconds))
+  }
 }
 
 function read(path: string): string {
