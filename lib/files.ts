@@ -34,12 +34,17 @@ export async function readFiles<Name extends string>(
   return Object.fromEntries(files) as Record<Name, FileRead>
 }
 
-/** What a file holds; undefined when there is none. @throws SystemError when it could not be read */
-export function textOf({ path, content }: FileRead): string | undefined {
-  if (typeof content !== 'number') return content.toString()
+/** What a file holds; undefined when there is none, as for `readFile`. @throws SystemError when it could not be read */
+export function bytesOf({ path, content }: FileRead, absent: readonly string[] = ['ENOENT']): Buffer | undefined {
+  if (typeof content !== 'number') return content
   const failure = asSystemError(Object.assign(new Error(`read ${path}`), { errno: content, syscall: 'read', path }))
-  if (failedWith(failure, 'ENOENT')) return undefined
+  if (failedWith(failure, ...absent)) return undefined
   throw failure
+}
+
+/** The same, as text. */
+export function textOf(file: FileRead, absent?: readonly string[]): string | undefined {
+  return bytesOf(file, absent)?.toString()
 }
 
 /** Where a path leads, through all links; undefined when it leads to nothing. */

@@ -150,7 +150,7 @@ function nativeMultipath(setting: string | undefined): boolean | undefined {
 
 async function fibreChannelPorts(signal: AbortSignal): Promise<string[]> {
   const ports = readWalk(await finish(binding().walk('fc', '/sys', fcFolders), signal), fcFolders)
-  return [...ports].map(({ attributes }) => attributes.get('port_state')?.toString().trim() ?? 'unreadable')
+  return [...ports].map((port) => port.text('port_state')?.trim() ?? 'unreadable')
 }
 
 /** What keeps a character device from being opened; undefined when nothing does. */

@@ -1,7 +1,7 @@
 import { handedOut } from '../encryption/linked-volume.ts'
 import { findPlaced, findVolume, placesOf } from '../iscsi/attached.ts'
 import { interfaceName } from '../iscsi/interface.ts'
-import { bringPath, targetKey, volumeKey } from '../iscsi/path.ts'
+import { bringPath, volumeKey } from '../iscsi/path.ts'
 import type { IscsiPath } from '../iscsi/path.ts'
 import { formatPortal } from '../iscsi/portal.ts'
 import { leave, leaveToOthers } from '../iscsi/session-control.ts'
@@ -81,9 +81,7 @@ export class ISCSIConnector extends PlacedVolumeConnector {
     const { failures, flushed } = await release(found, force, operation)
     await together(
       placesOf(found, targets).map(async (place) => {
-        if (await leaveToOthers(place, flushed, operation)) return
-        using _target = await operation.step('lock', (signal) => lock(targetKey(place.target), signal))
-        await leave(place, flushed, operation)
+        if (!(await leaveToOthers(place, flushed, operation))) await leave(place, flushed, operation)
       }),
     )
     if (failures.length > 0 && !ignoreErrors) throw allFailed(failures)

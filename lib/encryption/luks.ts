@@ -1,12 +1,11 @@
 import { basename } from 'node:path'
-import { orAborted } from '../abort.ts'
 import { recognize, requireBlank } from '../block/content.ts'
 import { deviceFacts, flush, readDevice, refuseInUse } from '../block/disk.ts'
 import { luksClose, luksFormat, luksOpen, luksResize } from '../cli/cryptsetup.ts'
 import { BrickError, invalid } from '../errors.ts'
 import { resolvePath } from '../files.ts'
 import type { BlockDevice } from '../inventory/block-device.ts'
-import { inventory } from '../inventory/inventory.ts'
+import { blockDevices } from '../inventory/inventory.ts'
 import { lock } from '../lock.ts'
 import { asBrickError, Operation } from '../operation.ts'
 import type { CallOptions } from '../operation.ts'
@@ -152,13 +151,13 @@ async function requireLuks(device: string, signal: AbortSignal): Promise<void> {
 
 /** What cryptsetup has made of a device; undefined when it is not open. */
 async function mappingOf(device: string, signal: AbortSignal): Promise<BlockDevice | undefined> {
-  const { byName } = await orAborted(inventory(), signal)
+  const { byName } = await blockDevices(signal)
   const holders = byName.get(basename(device))?.holders ?? []
   return holders.map((name) => byName.get(name)).find((holder) => holder !== undefined && isMapping(holder))
 }
 
 async function mappingNamed(name: string, signal: AbortSignal): Promise<BlockDevice | undefined> {
-  const { devices } = await orAborted(inventory(), signal)
+  const { devices } = await blockDevices(signal)
   return devices.find((device) => device.map?.name === name && isMapping(device))
 }
 

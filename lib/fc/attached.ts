@@ -1,5 +1,4 @@
-import { orAborted } from '../abort.ts'
-import { inventory } from '../inventory/inventory.ts'
+import { blockDevices } from '../inventory/inventory.ts'
 import { forgetPath } from '../multipath/removal.ts'
 import type { Operation } from '../operation.ts'
 import type { FibreChannelTarget } from '../properties/fibre-channel.ts'
@@ -30,14 +29,14 @@ export async function findVolume(
   expected: string | undefined,
   signal: AbortSignal,
 ): Promise<FoundVolume> {
-  const [fabric, host] = await Promise.all([readFabric(signal), orAborted(inventory(), signal)])
+  const [fabric, host] = await Promise.all([readFabric(signal), blockDevices(signal)])
   const disks = scsiPaths(host).filter(({ remotePort }) => remotePort !== null)
   return { fabric, ...gather(disks, (disk) => isPlaced(disk, fabric, targets), expected, host) }
 }
 
 /** The disks behind the ports that the properties name. */
 export async function findPlaced(targets: readonly FibreChannelTarget[], signal: AbortSignal): Promise<ScsiPath[]> {
-  const [fabric, host] = await Promise.all([readFabric(signal), orAborted(inventory(), signal)])
+  const [fabric, host] = await Promise.all([readFabric(signal), blockDevices(signal)])
   return scsiPaths(host).filter((disk) => isPlaced(disk, fabric, targets))
 }
 

@@ -111,5 +111,5 @@ function wwnOf(entry: WalkEntry, attribute: string): string | null {
 }
 
 function text(entry: WalkEntry, attribute: string): string | null {
-  return entry.attributes.get(attribute)?.toString().trim() ?? null
+  return entry.text(attribute)?.trim() ?? null
 }

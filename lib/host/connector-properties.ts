@@ -121,16 +121,12 @@ export async function getConnectorProperties(options: ConnectorPropertiesOptions
 async function onlinePorts(signal: AbortSignal): Promise<WalkEntry[]> {
   const folders = [portFolder]
   const ports = [...readWalk(await finish(binding().walk(lane, '/sys', folders), signal), folders)]
-  return ports.filter((port) => attribute(port, 'port_state') === 'Online')
+  return ports.filter((port) => port.text('port_state')?.trim() === 'Online')
 }
 
 function namesOf(ports: readonly WalkEntry[], name: string): string[] | undefined {
-  const names = ports.flatMap((port) => attribute(port, name)?.replace(/^0x/, '') ?? [])
+  const names = ports.flatMap((port) => port.text(name)?.trim().replace(/^0x/, '') ?? [])
   return names.length > 0 ? names : undefined
-}
-
-function attribute({ attributes }: WalkEntry, name: string): string | undefined {
-  return attributes.get(name)?.toString().trim()
 }
 
 /** As udev has it. Undefined where no udevd runs, and in a container, whose root is on no device. */

@@ -1,5 +1,5 @@
 import { orAborted } from '../abort.ts'
-import { binding, finish } from '../binding.ts'
+import { binding, finishWithin } from '../binding.ts'
 import { asBrickError, Operation } from '../operation.ts'
 import type { CallOptions } from '../operation.ts'
 import { SharedLook } from '../shared-look.ts'
@@ -43,15 +43,22 @@ export async function inventory(options?: CallOptions): Promise<Inventory> {
   return await operation.step('walk', (signal) => orAborted(shared.take(), signal))
 }
 
+/** The block devices alone, for those who do not ask what is mounted. */
+export function blockDevices(signal: AbortSignal): Promise<Devices> {
+  return orAborted(sharedDevices.take(), signal)
+}
+
+const sharedDevices = new SharedLook(async () => new Devices(await readDevices()))
+
 const shared = new SharedLook(async () => {
-  const [devices, mountInfo] = await Promise.all([readDevices(), readMountInfo()])
+  const [{ devices }, mountInfo] = await Promise.all([sharedDevices.take(), readMountInfo()])
   return new Inventory(devices, mountInfo)
 })
 
 async function readMountInfo(): Promise<string> {
   const path = '/proc/self/mountinfo'
   try {
-    const text = await finish(binding().readFile('mounts', path), AbortSignal.timeout(60_000))
+    const text = await finishWithin(binding().readFile('mounts', path), 60_000)
     return text.toString()
   } catch (error) {
     throw asBrickError(error, 'mounts')

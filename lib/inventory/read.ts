@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { binding, finish } from '../binding.ts'
+import { binding, finishWithin } from '../binding.ts'
 import type { WalkFolder } from '../binding.ts'
 import { asBrickError } from '../operation.ts'
 import { blockFolder, subsystemFolders, toBlockDevice, toSubsystem } from './block-device.ts'
@@ -59,7 +59,7 @@ async function walk(
 ): Promise<{ blocks: WalkEntry[]; subsystems: Map<string, ReturnType<typeof toSubsystem>> }> {
   const folders = [...others, block]
   try {
-    const bytes = await finish(binding().walk('inventory', root, folders), AbortSignal.timeout(patience))
+    const bytes = await finishWithin(binding().walk('inventory', root, folders), patience)
     const entries = [...readWalk(bytes, folders)]
     const isBlock = ({ folder }: WalkEntry): boolean => folder === others.length
     const subsystems = entries

@@ -97,16 +97,6 @@ export class WalkEntry {
     return this.#content.names(this.#place(directory))
   }
 
-  /** By the names asked for; null where the device has no such attribute, or where it could not be read. */
-  get attributes(): ReadonlyMap<string, Buffer | null> {
-    return new Map(this.#asked.attributes.map((name) => [name, this.bytes(name)]))
-  }
-
-  /** What is in each directory asked for; null where the device has no such directory. */
-  get directories(): ReadonlyMap<string, readonly string[] | null> {
-    return new Map(this.#asked.directories.map((name) => [name, this.names(name)]))
-  }
-
   /** The errno name of everything that is there and could not be read. */
   get unreadable(): Readonly<Record<string, string>> {
     const failed: Record<string, string> = {}

@@ -1,13 +1,12 @@
-import { orAborted } from '../abort.ts'
-import { inventory } from '../inventory/inventory.ts'
+import { blockDevices } from '../inventory/inventory.ts'
 import type { IscsiTarget } from '../properties/iscsi.ts'
 import { scsiPaths } from '../scsi/paths.ts'
 import type { ScsiPath } from '../scsi/paths.ts'
 import { gather } from '../volume/attached.ts'
 import type { AttachedVolume } from '../volume/release.ts'
 import { tcp } from './interface.ts'
-import { targetKey } from './path.ts'
 import type { TargetPortal } from './portal.ts'
+import { targetKey } from './session-control.ts'
 import type { Place } from './session-control.ts'
 import { leadsTo, readSessions } from './sessions.ts'
 import type { Session } from './sessions.ts'
@@ -28,14 +27,14 @@ export async function findVolume(
   expected: string | undefined,
   signal: AbortSignal,
 ): Promise<FoundVolume> {
-  const [sessions, host] = await Promise.all([readSessions(signal), orAborted(inventory(), signal)])
+  const [sessions, host] = await Promise.all([readSessions(signal), blockDevices(signal)])
   const disks = scsiPaths(host).filter(({ session }) => session !== null)
   return { sessions, ...gather(disks, (disk) => isPlaced(disk, sessions, targets), expected, host) }
 }
 
 /** The disks at the places that the properties name. */
 export async function findPlaced(targets: readonly IscsiTarget[], signal: AbortSignal): Promise<ScsiPath[]> {
-  const [sessions, host] = await Promise.all([readSessions(signal), orAborted(inventory(), signal)])
+  const [sessions, host] = await Promise.all([readSessions(signal), blockDevices(signal)])
   return scsiPaths(host).filter((disk) => isPlaced(disk, sessions, targets))
 }
 

@@ -5,9 +5,7 @@ import type { IscsiProperties, IscsiTarget } from '../properties/iscsi.ts'
 import { Rollback, undoLocked, withLeftovers } from '../rollback.ts'
 import { bringUp } from '../volume/bring-up.ts'
 import type { PathUp } from '../volume/connect.ts'
-import { formatPortal } from './portal.ts'
-import type { TargetPortal } from './portal.ts'
-import { openSession } from './session-control.ts'
+import { openSession, targetKey } from './session-control.ts'
 import { unitOf } from './sessions.ts'
 
 /** A disk of a session. */
@@ -40,9 +38,4 @@ export async function bringPath(
 export function volumeKey({ targets }: IscsiProperties): string {
   const units = targets.map(({ iqn, lun }) => `${iqn.toLowerCase()} ${lun}`).sort()
   return `volume iscsi ${units[0] ?? ''}`
-}
-
-/** Held from before a login until a unit of ours is in the session, and while an empty session is closed. */
-export function targetKey({ portal, iqn }: TargetPortal): string {
-  return `target iscsi ${iqn.toLowerCase()} ${formatPortal(portal)}`
 }

@@ -1,6 +1,7 @@
 import { orAborted } from '../abort.ts'
 import { BrickError } from '../errors.ts'
 import { initiatorName } from '../host/initiator-name.ts'
+import { lock } from '../lock.ts'
 import type { Operation } from '../operation.ts'
 import type { ChapCredentials } from '../properties/iscsi.ts'
 import type { Rollback } from '../rollback.ts'
@@ -135,7 +136,7 @@ export async function leaveToOthers(
   operation: Operation,
 ): Promise<boolean> {
   if (!flushed || !connected || !shared || paths.length === 0) return false
-  await operation.step('delete', (signal) => each(paths, (path) => removePath(path, signal)))
+  await deletePaths(paths, operation)
   const sessions = (await operation.step('sessions', readSessions)).filter((session) => leadsTo(session, target))
   return sessions.length > 0 && sessions.every(({ units }) => units.length > 0)
 }
@@ -146,29 +147,48 @@ export async function leaveToOthers(
  *
  * @param flushed whether all is written; if not, the disks are made to fail what is still to be written
  */
-export async function leave(
-  { target, paths, connected }: Place,
-  flushed: boolean,
+export async function leave(place: Place, flushed: boolean, operation: Operation): Promise<void> {
+  const { paths, connected } = place
+  if (flushed && connected) {
+    // A logout takes its disks along, but deleted at the same time they are gone earlier; and that is nobody else's matter.
+    await together([deletePaths(paths, operation), endSessions(place, [], operation)])
+    return
+  }
+  // To delete a disk the kernel waits for its target, which may be dead; to end a session it does not.
+  await operation.step('offline', (signal) => each(paths, ({ unit }) => takeOffline(unit, signal)))
+  await endSessions(place, paths, operation)
+}
+
+/** @param remaining disks that are deleted if they do not go with a session */
+async function endSessions(
+  { target, paths }: Place,
+  remaining: readonly ScsiPath[],
   operation: Operation,
 ): Promise<void> {
+  using _target = await operation.step('lock', (signal) => lock(targetKey(target), signal))
   const initiator = await operation.step('record', (signal) => openInitiator(target, signal))
   const sessions = (await operation.step('sessions', readSessions)).filter((session) => sharesPortal(session, target))
   const unused = sessions.filter(
     (session) =>
       leadsTo(session, target) && session.units.every(({ hctl }) => paths.some(({ unit }) => unit.hctl === hctl)),
   )
-  // To delete a disk the kernel waits for its target, which may be dead; to end a session it does not.
-  const orderly = flushed && connected
-  const staying = paths.filter((path) => !unused.some(({ id }) => id === path.session))
-  if (!orderly) await operation.step('offline', (signal) => each(paths, ({ unit }) => takeOffline(unit, signal)))
-  // A logout takes its disks along; deleted at the same time they are gone earlier.
+  const staying = remaining.filter((path) => !unused.some(({ id }) => id === path.session))
   await together([
-    operation.step('delete', (signal) => each(orderly ? paths : staying, (path) => removePath(path, signal))),
+    ...(staying.length > 0 ? [deletePaths(staying, operation)] : []),
     ...unused.map((session) => operation.step('logout', (signal) => initiator.sessions.logout(session, signal))),
     ...(unused.length < sessions.length
       ? []
       : [operation.step('record', (signal) => initiator.records.remove(target, signal))]),
   ])
+}
+
+function deletePaths(paths: readonly ScsiPath[], operation: Operation): Promise<void> {
+  return operation.step('delete', (signal) => each(paths, (path) => removePath(path, signal)))
+}
+
+/** Held from before a login until a unit of ours is in the session, and while an empty session is closed. */
+export function targetKey({ portal, iqn }: TargetPortal): string {
+  return `target iscsi ${iqn.toLowerCase()} ${formatPortal(portal)}`
 }
 
 async function each<T>(items: readonly T[], act: (item: T) => Promise<void>): Promise<void> {

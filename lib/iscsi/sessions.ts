@@ -1,5 +1,5 @@
 import { orAborted } from '../abort.ts'
-import { binding, finish } from '../binding.ts'
+import { binding, finishWithin } from '../binding.ts'
 import type { WalkFolder } from '../binding.ts'
 import { BrickError } from '../errors.ts'
 import { scsiPlaceOf } from '../inventory/block-device.ts'
@@ -70,7 +70,7 @@ export function readSessionsAlone(signal: AbortSignal): Promise<Omit<Session, 'u
 }
 
 async function readFrom(asked: readonly WalkFolder[]): Promise<Session[]> {
-  const bytes = await finish(binding().walk('iscsi', '/sys', asked), AbortSignal.timeout(patience))
+  const bytes = await finishWithin(binding().walk('iscsi', '/sys', asked), patience)
   const entries = [...readWalk(bytes, asked)]
   // Linux has one connection per session.
   const connections = new Map(
@@ -148,6 +148,6 @@ function portalOf(entry: WalkEntry, addressName: string, portName: string): Port
 
 /** The kernel writes "(null)", and older ones "<NULL>", for what is not set. */
 function text(entry: WalkEntry, attribute: string): string | null {
-  const value = entry.attributes.get(attribute)?.toString().trim()
-  return value === undefined || value === '' || value === '(null)' || value === '<NULL>' ? null : value
+  const value = entry.text(attribute)?.trim() ?? ''
+  return value === '' || value === '(null)' || value === '<NULL>' ? null : value
 }

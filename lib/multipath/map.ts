@@ -1,8 +1,9 @@
 import type { DeviceFacts } from '../binding.ts'
 import { deviceFacts } from '../block/disk.ts'
-import { listDirectory, readFile } from '../files.ts'
+import { listDirectory, readFiles, textOf } from '../files.ts'
+import type { FileRead } from '../files.ts'
 import type { BlockDevice } from '../inventory/block-device.ts'
-import type { Inventory } from '../inventory/inventory.ts'
+import type { Devices } from '../inventory/devices.ts'
 import type { Disk } from '../scsi/unit.ts'
 
 /** A device-mapper map that makes one device of several paths. */
@@ -39,7 +40,7 @@ export function wwidOf(uuid: string): string | undefined {
 export function mapsOf(
   disks: readonly { holders: readonly string[] }[],
   wwids: readonly string[],
-  host: Inventory,
+  host: Devices,
 ): PartitionedMap[] {
   const holders = disks.flatMap((disk) => disk.holders).map((name) => host.byName.get(name))
   const orphans = wwids.flatMap((wwid) => host.byWwid.get(wwid) ?? []).filter(({ slaves }) => slaves.length === 0)
@@ -47,7 +48,7 @@ export function mapsOf(
   return [...new Set(found)].flatMap((device) => asPartitionedMap(device, host))
 }
 
-function asPartitionedMap({ name: device, path, map, holders }: BlockDevice, { byName }: Inventory): PartitionedMap[] {
+function asPartitionedMap({ name: device, path, map, holders }: BlockDevice, { byName }: Devices): PartitionedMap[] {
   const wwid = wwidOf(map?.uuid ?? '')
   if (map === null || wwid === undefined) return []
   const partitions = holders.flatMap((holder) => {
@@ -63,9 +64,7 @@ function asPartitionedMap({ name: device, path, map, holders }: BlockDevice, { b
 export async function liveMapAbove({ name }: Disk, size: number, signal: AbortSignal): Promise<LiveMap | undefined> {
   const holders = (await listDirectory(`/sys/class/block/${name}/holders`, signal)) ?? []
   for (const device of holders) {
-    const [uuid, mapName, suspended] = await Promise.all(
-      ['uuid', 'name', 'suspended'].map((attribute) => readMapAttribute(device, attribute, signal)),
-    )
+    const { uuid, name: mapName, suspended } = await readMapAttributes(device, signal)
     const wwid = wwidOf(uuid ?? '')
     if (wwid === undefined || mapName === undefined || suspended !== '0') continue
     const path = `/dev/${device}`
@@ -78,10 +77,16 @@ export async function liveMapAbove({ name }: Disk, size: number, signal: AbortSi
 
 /** Whether the device still is this map, and not another one that has its number now. */
 export async function mapExists({ device, wwid }: MultipathMap, signal: AbortSignal): Promise<boolean> {
-  return wwidOf((await readMapAttribute(device, 'uuid', signal)) ?? '') === wwid
+  return wwidOf((await readMapAttributes(device, signal)).uuid ?? '') === wwid
 }
 
-async function readMapAttribute(device: string, name: string, signal: AbortSignal): Promise<string | undefined> {
-  const value = await readFile('sysfs', `/sys/class/block/${device}/dm/${name}`, signal, ['ENOENT', 'ENODEV'])
-  return value?.toString().trim()
+async function readMapAttributes(
+  device: string,
+  signal: AbortSignal,
+): Promise<Record<'uuid' | 'name' | 'suspended', string | undefined>> {
+  const file = (name: string): string => `/sys/class/block/${device}/dm/${name}`
+  const paths = { uuid: file('uuid'), name: file('name'), suspended: file('suspended') }
+  const { uuid, name, suspended } = await readFiles('sysfs', paths, signal)
+  const value = (read: FileRead): string | undefined => textOf(read, ['ENOENT', 'ENODEV'])?.trim()
+  return { uuid: value(uuid), name: value(name), suspended: value(suspended) }
 }

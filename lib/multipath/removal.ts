@@ -1,9 +1,9 @@
-import { anyOf, orAborted } from '../abort.ts'
+import { anyOf } from '../abort.ts'
 import { binding, failedWith, finish } from '../binding.ts'
 import type { MapState } from '../binding.ts'
 import { heldExclusively } from '../block/disk.ts'
 import { BrickError } from '../errors.ts'
-import { inventory } from '../inventory/inventory.ts'
+import { blockDevices } from '../inventory/inventory.ts'
 import type { Disk } from '../scsi/unit.ts'
 import { Watch } from '../wait.ts'
 import { askMultipathd } from './daemon.ts'
@@ -99,7 +99,7 @@ export async function removeMap(map: PartitionedMap, signal: AbortSignal): Promi
 
 /** Removes the maps above a disk that is not their volume any more, without writing anything; those in use stay. */
 export async function discardMapsAbove({ name }: Disk, signal: AbortSignal): Promise<void> {
-  const host = await orAborted(inventory(), signal)
+  const host = await blockDevices(signal)
   const disk = host.byName.get(name)
   for (const map of disk ? mapsOf([disk], [], host) : []) {
     if (await isInUse(map, signal)) continue

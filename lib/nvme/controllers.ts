@@ -1,5 +1,5 @@
 import { orAborted } from '../abort.ts'
-import { binding, finish } from '../binding.ts'
+import { binding, finishWithin } from '../binding.ts'
 import type { WalkFolder } from '../binding.ts'
 import { readWalk } from '../inventory/walk.ts'
 import type { WalkEntry } from '../inventory/walk.ts'
@@ -88,7 +88,7 @@ const folders: readonly WalkFolder[] = [
 const patience = 60_000
 
 const walks = new SharedLook(async () => {
-  const bytes = await finish(binding().walk('nvme', '/sys', folders), AbortSignal.timeout(patience))
+  const bytes = await finishWithin(binding().walk('nvme', '/sys', folders), patience)
   return toControllers([...readWalk(bytes, folders)])
 })
 
@@ -110,7 +110,7 @@ function toControllers(entries: readonly WalkEntry[]): NvmeController[] {
   }
   return controllers.map((entry) => ({
     ...toController(entry),
-    subsystem: subsystems.find(({ directories }) => directories.get('.')?.includes(entry.name))?.name ?? null,
+    subsystem: subsystems.find((subsystem) => subsystem.names('.')?.includes(entry.name))?.name ?? null,
     paths: disks.flatMap((disk) => {
       if (!disk.path.startsWith(`${entry.path}/`) || text(disk, 'nsid') === null) return []
       // A path whose disk the walk has not seen is on its way in or out, and leads nowhere now.
@@ -163,6 +163,6 @@ function toNamespace(disk: WalkEntry): NvmeNamespace {
 }
 
 function text(entry: WalkEntry, attribute: string): string | null {
-  const value = entry.attributes.get(attribute)?.toString().trim()
-  return value === undefined || value === '' ? null : value
+  const value = entry.text(attribute)?.trim() ?? ''
+  return value === '' ? null : value
 }

@@ -1,8 +1,7 @@
-import { orAborted } from '../abort.ts'
 import { binding, finish } from '../binding.ts'
 import { readFile, resolvePath } from '../files.ts'
-import { inventory } from '../inventory/inventory.ts'
-import type { Inventory } from '../inventory/inventory.ts'
+import { blockDevices } from '../inventory/inventory.ts'
+import type { Devices } from '../inventory/devices.ts'
 import { together } from '../together.ts'
 
 /** An MD array as the kernel has it. */
@@ -28,7 +27,7 @@ export function arrayPath(alias: string): string {
  * @param disks the kernel's names, compared as a whole: nvme1n1 is not nvme1n10
  */
 export async function arraysOf(disks: readonly string[], signal: AbortSignal): Promise<RaidArray[]> {
-  const host = await orAborted(inventory(), signal)
+  const host = await blockDevices(signal)
   const names = new Set(disks.flatMap((disk) => host.byName.get(disk)?.holders ?? []).filter(isArray))
   const arrays = await together([...names].map((name) => describeArray(name, host, signal)))
   return arrays.flatMap((array) => (array?.members.every((member) => disks.includes(member)) ? [array] : []))
@@ -37,7 +36,7 @@ export async function arraysOf(disks: readonly string[], signal: AbortSignal): P
 /** The array that udev has linked under this name; undefined when there is none. */
 export async function arrayNamed(alias: string, signal: AbortSignal): Promise<RaidArray | undefined> {
   const name = (await resolvePath(arrayPath(alias), signal))?.slice('/dev/'.length)
-  return name === undefined ? undefined : describeArray(name, await orAborted(inventory(), signal), signal)
+  return name === undefined ? undefined : describeArray(name, await blockDevices(signal), signal)
 }
 
 /**
@@ -68,7 +67,7 @@ export async function fillsMembers({ name, members }: RaidArray, signal: AbortSi
 }
 
 /** An array that has gone, or that is only a name (`clear`), is none (Documentation/admin-guide/md.rst). */
-async function describeArray(name: string, { byName }: Inventory, signal: AbortSignal): Promise<RaidArray | undefined> {
+async function describeArray(name: string, { byName }: Devices, signal: AbortSignal): Promise<RaidArray | undefined> {
   const state = await attribute(name, 'md/array_state', signal)
   if (state === undefined || state === 'clear') return undefined
   const members = (byName.get(name)?.slaves ?? []).filter((member) => byName.has(member))

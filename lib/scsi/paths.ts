@@ -1,5 +1,5 @@
 import { BrickError } from '../errors.ts'
-import type { Inventory } from '../inventory/inventory.ts'
+import type { Devices } from '../inventory/devices.ts'
 import type { ScsiIdentity } from './identity.ts'
 import { diskSequence, remove } from './unit.ts'
 import type { Disk, UnitAddress } from './unit.ts'
@@ -23,7 +23,7 @@ export interface ScsiPath {
 }
 
 /** Every SCSI disk of this host. */
-export function scsiPaths({ devices }: Inventory): ScsiPath[] {
+export function scsiPaths({ devices }: Devices): ScsiPath[] {
   return devices.flatMap(({ kind, scsi, name, path, identity, diskSequence, holders }) => {
     if (kind !== 'disk' || scsi === null) return []
     const { hctl, host, lun, session, remotePort } = scsi

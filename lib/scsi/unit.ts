@@ -1,7 +1,8 @@
 import { binding, failedWith, finish } from '../binding.ts'
 import type { DeviceFacts, Job } from '../binding.ts'
 import { deviceFacts, deviceLane, factsWhenOpen } from '../block/disk.ts'
-import { listDirectory, readFile } from '../files.ts'
+import { bytesOf, listDirectory, readFile, readFiles } from '../files.ts'
+import type { FileRead } from '../files.ts'
 import { Watch } from '../wait.ts'
 import { identify } from './identity.ts'
 import type { ScsiIdentity } from './identity.ts'
@@ -171,15 +172,17 @@ export async function rescan(unit: UnitAddress, signal: AbortSignal): Promise<vo
 
 /** What the kernel noted of the unit when it found it, or at the last rescan. */
 export async function notedIdentity({ hctl }: UnitAddress, signal: AbortSignal): Promise<ScsiIdentity> {
+  const file = (name: string): string => `${folder(hctl)}/${name}`
+  const files = await readFiles(
+    'sysfs',
+    { page83: file('vpd_pg83'), page80: file('vpd_pg80'), vendor: file('vendor'), model: file('model') },
+    signal,
+  )
   // EINVAL: the kernel has asked for the page and the device has none.
-  const read = (name: string): Promise<Buffer | undefined> =>
-    readFile('sysfs', `${folder(hctl)}/${name}`, signal, ['ENOENT', 'EINVAL'])
-  const [page83, page80, vendor, model] = await Promise.all(['vpd_pg83', 'vpd_pg80', 'vendor', 'model'].map(read))
-  return identify({ page83, page80, vendor: stripNewline(vendor), model: stripNewline(model) })
-}
-
-function stripNewline(value: Buffer | undefined): string {
-  return value?.toString('latin1').replace(/\n$/, '') ?? ''
+  const bytes = (read: FileRead): Buffer | undefined => bytesOf(read, ['ENOENT', 'EINVAL'])
+  const line = (read: FileRead): string => bytes(read)?.toString('latin1').replace(/\n$/, '') ?? ''
+  const { page83, page80, vendor, model } = files
+  return identify({ page83: bytes(page83), page80: bytes(page80), vendor: line(vendor), model: line(model) })
 }
 
 /**

@@ -6,16 +6,18 @@ import type { Listener } from '../monitor.ts'
 /** One uevent: what the kernel, or udevd after its rules, says has happened to a device. */
 export class Uevent {
   readonly #text: string
-  #properties: Map<string, string> | undefined
 
-  /** `text`: "KEY=value" properties, each ended by NUL. Taken apart only when somebody asks. */
+  /** `text`: "KEY=value" properties, each ended by NUL. Most events are nobody's matter, so it is never taken apart as a whole. */
   constructor(text: string) {
-    this.#text = text
+    this.#text = `\0${text}`
   }
 
   property(name: string): string | undefined {
-    this.#properties ??= parseProperties(this.#text)
-    return this.#properties.get(name)
+    const key = `\0${name}=`
+    const at = this.#text.indexOf(key)
+    if (at < 0) return undefined
+    const start = at + key.length
+    return this.#text.slice(start, this.#text.indexOf('\0', start))
   }
 
   /** 'add', 'remove', 'change', 'bind' and so on. */
@@ -32,19 +34,10 @@ export class Uevent {
     return this.property('SUBSYSTEM') ?? ''
   }
 
-  /** A cheap first look, before the text is taken apart. */
+  /** A cheap first look. */
   mentions(text: string): boolean {
     return this.#text.includes(text)
   }
-}
-
-function parseProperties(text: string): Map<string, string> {
-  const properties = new Map<string, string>()
-  for (const property of text.split('\0')) {
-    const equals = property.indexOf('=')
-    if (equals > 0) properties.set(property.slice(0, equals), property.slice(equals + 1))
-  }
-  return properties
 }
 
 export type UeventListener = Listener<Uevent>

@@ -1,6 +1,5 @@
-import { orAborted } from '../abort.ts'
 import { BrickError, invalid } from '../errors.ts'
-import { inventory } from '../inventory/inventory.ts'
+import { blockDevices } from '../inventory/inventory.ts'
 import { asBrickError } from '../operation.ts'
 import type { Operation } from '../operation.ts'
 import { withLeftovers } from '../rollback.ts'
@@ -97,7 +96,7 @@ async function undo<Way>(ways: Ways<Way, Path>, operation: Operation): Promise<L
   }
   const names = up.map(({ wwn }) => wwn)
   const remove = async (signal: AbortSignal): Promise<true | undefined> => {
-    const host = await orAborted(inventory(), signal)
+    const host = await blockDevices(signal)
     const disks = up.flatMap(({ disk }) => host.byName.get(disk.name) ?? [])
     const maps = mapsOf(disks, names, host)
     for (const map of maps) await removeMap(map, signal)

@@ -1,5 +1,5 @@
 import { BrickError } from '../errors.ts'
-import type { Inventory } from '../inventory/inventory.ts'
+import type { Devices } from '../inventory/devices.ts'
 import { mapsOf } from '../multipath/map.ts'
 import { matchesWwn, sameUnit } from '../scsi/identity.ts'
 import type { ScsiPath } from '../scsi/paths.ts'
@@ -17,7 +17,7 @@ export function gather(
   disks: readonly ScsiPath[],
   isPlaced: (disk: ScsiPath) => boolean,
   expected: string | undefined,
-  host: Inventory,
+  host: Devices,
 ): AttachedVolume {
   const placed = disks.filter(isPlaced)
   const paths = disks.filter((disk) => placed.includes(disk) || isVolume(disk, placed[0], expected))

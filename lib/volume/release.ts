@@ -43,12 +43,17 @@ export async function release(volume: AttachedVolume, force: boolean, operation:
 }
 
 async function releasePath({ unit, disk, noted }: ScsiPath, attempt: Attempt): Promise<boolean> {
-  await attempt('use', (signal) => refuseInUse(disk.path, signal))
+  const [, same] = await together([
+    attempt('use', (signal) => refuseInUse(disk.path, signal)),
+    attempt('identity', async (signal) => {
+      await refuseOutOfReach(unit, disk, signal)
+      const live = await liveIdentity(disk, signal)
+      return noted !== null && live !== undefined && sameUnit(noted, live)
+    }),
+  ])
+  // Another volume now: nothing must be written to it.
+  if (same !== true) return false
   const flushed = await attempt('flush', async (signal) => {
-    await refuseOutOfReach(unit, disk, signal)
-    const live = await liveIdentity(disk, signal)
-    // Another volume now: nothing must be written to it.
-    if (!noted || !live || !sameUnit(noted, live)) return false
     await flush(disk.path, signal)
     return true
   })

@@ -46,6 +46,12 @@ export class RecordedHost {
     }
     replace('walk', (lane, root, folders) => this.#real.walk(lane, this.#at(root), folders))
     replace('readFile', (lane, path) => this.#real.readFile(lane, this.#at(path)))
+    replace('readFiles', (lane, paths) =>
+      this.#real.readFiles(
+        lane,
+        paths.map((path) => this.#at(path)),
+      ),
+    )
     replace('listDirectory', (lane, path) => this.#real.listDirectory(lane, this.#at(path)))
     replace('writeAttribute', (_lane, path, value) => this.#write(path, value))
     replace('deviceFacts', (_lane, path) => answer(path, this.#facts.get(path)))
