@@ -226,7 +226,8 @@ export class Port {
 export function keepLostPorts(seconds: number): void {
   const folder = '/sys/class/fc_remote_ports'
   for (const name of readdirSync(folder)) {
-    if (read(join(folder, name, 'port_state')) === 'Online') writeFileSync(join(folder, name, 'dev_loss_tmo'), String(seconds))
+    if (read(join(folder, name, 'port_state')) === 'Online')
+      writeFileSync(join(folder, name, 'dev_loss_tmo'), String(seconds))
   }
 }
 

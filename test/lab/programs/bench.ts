@@ -1,20 +1,21 @@
 /**
  * hostbrick beside os-brick, in one boot, in turn: bench.js [ROUNDS]; NVMe and Fibre Channel have programs of their own.
  *
- * Prints medians and ratios and ends with a status other than 0 when a goal is missed. Emulation makes the start of a
+ * Ends with a status other than 0 when a goal is missed. Emulation makes the start of a
  * process several times dearer, relative to the rest, than it is on hardware, and os-brick starts many: on hardware
  * the ratios are smaller.
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
-import { arch, cpus, release } from 'node:os'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { getConnectorProperties, inventory, ISCSIConnector } from 'hostbrick'
-import { compareInTurn, expect, reportMissed } from '../comparison.ts'
+import { run } from '../command.ts'
+import { compareInTurn } from '../comparison.ts'
 import type { Comparison } from '../comparison.ts'
 import { startIscsid, startMultipathd } from '../daemons.ts'
 import { blackHole } from '../network.ts'
 import { OsBrick } from '../os-brick.ts'
-import { median, percentile, table } from '../statistics.ts'
+import { Report } from '../report.ts'
+import { median, percentile } from '../statistics.ts'
 import { iscsiTarget } from '../targets.ts'
 import { UeventClock } from '../uevent-clock.ts'
 
@@ -23,25 +24,34 @@ const iqn = 'iqn.2026-11.lab:bench'
 const portal = '127.0.0.1:3260'
 const portals = [portal, '127.0.0.2:3260']
 const volume = { target_portal: portal, target_iqn: iqn, target_lun: 0 }
+const node = ['--mode=node', `--targetname=${iqn}`, `--portal=${portal}`]
 const overTwo = { target_portals: portals, target_iqns: [iqn, iqn], target_luns: [0, 0] }
 
 const iscsid = await startIscsid()
 const target = iscsiTarget({ iqn, portals, luns: { 0: { megabytes: 64 } } })
 const connector = new ISCSIConnector()
 const osBrick = OsBrick.start()
+const report = new Report('iscsi', 'Attach and detach over iSCSI')
 const compareWithOsBrick = (comparison: Comparison): Promise<void> =>
-  compareInTurn({ connector, osBrick, rounds }, comparison)
+  compareInTurn(report, { connector, osBrick, rounds }, comparison)
 
-console.log(
-  `kernel ${release()}, ${arch()}, ${cpus().length} CPUs (${cpus()[0]?.model ?? ''}), node ${process.version}`,
-)
-console.log(`${rounds} rounds after one to warm up, hostbrick and os-brick in turn, medians`)
 await compareWithOsBrick({
   title: 'iSCSI, one path',
   connect: () => connector.connectVolume(volume),
   properties: volume,
   multipath: false,
   goals: { connect: 10, disconnect: 8 },
+  byHand: {
+    connect() {
+      run('iscsiadm', ...node, '--op=new')
+      run('iscsiadm', ...node, '--login')
+      run('udevadm', 'wait', '--timeout=60', `/dev/disk/by-path/ip-${portal}-iscsi-${iqn}-lun-0`)
+    },
+    disconnect() {
+      run('iscsiadm', ...node, '--logout')
+      run('iscsiadm', ...node, '--op=delete')
+    },
+  },
 })
 await measureLatency()
 await watchEventLoop()
@@ -56,7 +66,8 @@ await compareWithOsBrick({
   goals: { connect: 4, disconnect: 5 },
 })
 await compareWithOsBrick({
-  title: "the same, with hostbrick waiting for all paths to be in the map (ready: 'all'), which os-brick does not",
+  title:
+    "iSCSI, multipath, with hostbrick waiting for all paths to be in the map (ready: 'all'), which os-brick does not",
   connect: () => multipath.connectVolume(overTwo, { ready: 'all' }),
   properties: overTwo,
   multipath: true,
@@ -69,7 +80,7 @@ await osBrick.stop()
 await multipathd.stop()
 target.remove()
 await iscsid.stop()
-reportMissed()
+process.exitCode = report.finish()
 
 async function compareProperties(): Promise<void> {
   const ip = '192.0.2.7'
@@ -84,10 +95,9 @@ async function compareProperties(): Promise<void> {
     ours.push(milliseconds)
     theirs.push(theirTime.milliseconds)
   }
-  const ratio = median(theirs) / median(ours)
-  const row = ['get_connector_properties', median(ours).toFixed(2), median(theirs).toFixed(0), `${ratio.toFixed(0)}x`]
-  console.log(`\n${table([['what a backend has to know (ms)', 'hostbrick', 'os-brick', 'ratio'], row])}`)
-  expect('connector properties at least 50x faster than os-brick', ratio >= 50)
+  const [own, other] = [median(ours), median(theirs)]
+  report.line(`Connector properties: ${own.toFixed(2)} ms, os-brick's ${other.toFixed(0)} ms.`)
+  report.goal('connector properties, times as fast as os-brick', other / own, '>=', 50)
 }
 
 /** From the moment that the kernel announces the disk to that when the caller has it, in an agent that has nothing else to do. */
@@ -103,10 +113,10 @@ async function measureLatency(): Promise<void> {
   }
   await clock.stop()
   const p50 = median(latency)
-  console.log(
-    `\nkernel's block uevent to resolved promise: p50 ${p50.toFixed(1)} ms, p99 ${percentile(latency, 0.99).toFixed(1)} ms`,
+  report.line(
+    `From the kernel's event of the disk to the resolved promise: p50 ${p50.toFixed(1)} ms, p99 ${percentile(latency, 0.99).toFixed(1)} ms.`,
   )
-  expect('event to promise p50 at most 10 ms', p50 <= 10)
+  report.goal('event to promise, p50 (ms)', p50, '<=', 10)
 }
 
 /** Whether records of other targets make an attach slower: open-iscsi's own tools read them all. In turn, with and without. */
@@ -130,8 +140,8 @@ async function measureForeignRecords(): Promise<void> {
   }
   for (const folder of folders) rmSync(folder, { recursive: true, force: true })
   const [without, among] = [median(times.without), median(times.with)]
-  console.log(`\nattach without foreign node records ${without.toFixed(0)} ms, with 300 of them ${among.toFixed(0)} ms`)
-  expect('300 foreign node records cost at most 10 %', among <= 1.1 * without)
+  report.line(`Attach without foreign node records ${without.toFixed(0)} ms, with 300 of them ${among.toFixed(0)} ms.`)
+  report.goal('an attach among 300 foreign node records, of one without them', among / without, '<=', 1.1)
 }
 
 /** How long the event loop stands still while 100 inventories are taken and an attach waits for a portal that is gone. */
@@ -152,6 +162,6 @@ async function watchEventLoop(): Promise<void> {
     stalls.push(delay.max / 1e6 - resolution)
   }
   const shown = stalls.map((stall) => stall.toFixed(1)).join(', ')
-  console.log(`event loop with 100 inventories at once and an attach into a black hole: longest stall ${shown} ms`)
-  expect('event loop never stalls over 10 ms', median(stalls) <= 10)
+  report.line(`Event loop with 100 inventories at once and an attach into a black hole: longest stalls ${shown} ms.`)
+  report.goal('longest stall of the event loop (ms)', median(stalls), '<=', 10)
 }
