@@ -11,7 +11,7 @@ import type { CallOptions } from '../operation.ts'
 import { present } from '../properties/read.ts'
 import { readUdevEntry } from '../udev/database.ts'
 import { initiatorNamePath, parseInitiatorName } from './initiator-name.ts'
-import { mountOf, parseMounts } from './mounts.ts'
+import { rootMount } from './mounts.ts'
 import { firstLineOf, idPath, nqnPath } from './nvme-host.ts'
 
 export interface ConnectorPropertiesOptions extends CallOptions {
@@ -131,7 +131,7 @@ function namesOf(ports: readonly WalkEntry[], name: string): string[] | undefine
 
 /** As udev has it. Undefined where no udevd runs, and in a container, whose root is on no device. */
 async function rootUuid(mountinfo: string, signal: AbortSignal): Promise<string | undefined> {
-  const root = mountOf('/', parseMounts(mountinfo))
+  const root = rootMount(mountinfo)
   const devno = root && (root.devno.startsWith('0:') ? await numberOf(root.source, signal) : root.devno)
   return devno && (await readUdevEntry(devno, signal))?.properties.get('ID_FS_UUID')
 }

@@ -56,7 +56,7 @@ main() {
 
 # Three channels lead out of the guest, so that nothing has to be picked apart: the console goes to a log,
 # the command's output to ours, and its exit status to a file.
-# The three network cards are joined by a hub: Fibre Channel over Ethernet needs them, and a PCI address each.
+# Two hubs with two network cards each: Fibre Channel over Ethernet needs them, and a PCI address each.
 run_guest() {
   local shared=security_model=none,readonly=on,multidevs=remap
   qemu "$accelerator" "$limit" '' \
@@ -68,9 +68,10 @@ run_guest() {
     -virtfs "local,mount_tag=root,path=$lab/root,$shared" \
     -virtfs "local,mount_tag=share,path=$repository,$shared" \
     -device virtio-rng-pci \
-    -netdev hubport,id=left,hubid=0 -device e1000e,netdev=left,mac=52:54:00:00:00:01 \
-    -netdev hubport,id=right,hubid=0 -device e1000e,netdev=right,mac=52:54:00:00:00:02 \
-    -netdev hubport,id=third,hubid=0 -device e1000e,netdev=third,mac=52:54:00:00:00:03
+    -netdev hubport,id=first,hubid=0 -device e1000e,netdev=first,mac=52:54:00:00:00:01 \
+    -netdev hubport,id=second,hubid=0 -device e1000e,netdev=second,mac=52:54:00:00:00:02 \
+    -netdev hubport,id=third,hubid=1 -device e1000e,netdev=third,mac=52:54:00:00:00:03 \
+    -netdev hubport,id=fourth,hubid=1 -device e1000e,netdev=fourth,mac=52:54:00:00:00:04
 }
 
 # qemu ACCELERATOR SECONDS BOOT-OPTION [DEVICE...]: the machine without its devices.

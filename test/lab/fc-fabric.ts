@@ -1,4 +1,5 @@
 import {
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -21,39 +22,39 @@ const SCAN_TYPE = '/sys/module/scsi_mod/parameters/scan'
 const SHORT_SEQUENCES = '/run/udev/rules.d/90-lab-fc.rules'
 
 /**
- * Fibre Channel over Ethernet between the guest's three network cards, without a switch (VN2VN): two ports of this host
- * and one of a target of the kernel's own. The kernel's drivers take it for Fibre Channel, which it is.
+ * Two fabrics, as hosts have them: Fibre Channel over Ethernet between two network cards each, without a switch (VN2VN). In
+ * each there is a port of this host and one of a target of the kernel's own, which shows the same volumes in both. The
+ * kernel's drivers take it for Fibre Channel, which it is.
  */
 export class Fabric {
   readonly initiators: readonly Port[]
-  readonly target: Port
-  readonly #portal: string
+  /** The target's ports, in the order of the initiators that see them. */
+  readonly targets: readonly Port[]
   readonly #backstores = new Map<number, Backstore>()
   readonly #scanType = read(SCAN_TYPE)
 
   private constructor(ports: readonly Port[]) {
-    const [first, second, target] = ports
-    if (!first || !second || !target) throw new Error(`${ports.length} network cards, and three are needed`)
+    const [first, firstTarget, second, secondTarget] = ports
+    if (!first || !firstTarget || !second || !secondTarget) {
+      throw new Error(`${ports.length} network cards, and four are needed`)
+    }
     this.initiators = [first, second]
-    this.target = target
-    this.#portal = join(TARGETS, target.configName, 'tpgt_1')
+    this.targets = [firstTarget, secondTarget]
     mkdirSync(TARGETS, { recursive: true })
-    mkdirSync(join(TARGETS, target.configName))
-    mkdirSync(this.#portal)
-    for (const { configName } of this.initiators) mkdirSync(join(this.#portal, 'acls', configName))
+    for (const port of this.initiators)
+      mkdirSync(join(this.#portal(port), 'acls', port.configName), { recursive: true })
   }
 
   /** The kernel is told not to look for units when a port comes up: what is found then, an attach has found. */
   static async start(): Promise<Fabric> {
     loadModules('fcoe', 'libfc', 'tcm_fc', 'target_core_file', 'sd_mod', 'sg')
-    const cards = readdirSync('/sys/class/net').filter((name) => name.startsWith('e'))
-    for (const card of cards) {
+    const ports: Port[] = []
+    for (const card of networkCards()) {
       run('ip', 'link', 'set', card, 'mtu', '2500') // FCoE needs 2158 bytes
       run('ip', 'link', 'set', card, 'up')
+      ports.push(await Port.create(card))
     }
-    const ports: Port[] = []
-    for (const card of cards) ports.push(await Port.create(card))
-    // What a port is says it when it logs in: the target's has to be one by then.
+    // What a port is says it when it logs in: the target's have to be targets by then.
     const fabric = new Fabric(ports)
     writeFileSync(SCAN_TYPE, 'manual')
     mkdirSync(dirname(SHORT_SEQUENCES), { recursive: true })
@@ -62,6 +63,11 @@ export class Fabric {
     for (const port of ports) port.enable()
     await fabric.up()
     return fabric
+  }
+
+  /** The target's port in the first fabric. */
+  get target(): Port {
+    return this.#targetOf(this.initiators[0])
   }
 
   /** Waits until every port of this host sees the target. */
@@ -73,29 +79,27 @@ export class Fabric {
     )
   }
 
-  /** Waits until no port of this host sees the target any more. */
-  async down(): Promise<void> {
-    await until(
-      'the target is out of sight',
-      () => this.initiators.every((port) => this.stateFrom(port) !== 'Online'),
-      60_000,
-    )
+  /** Waits until these ports of this host do not see the target any more. */
+  async down(...ports: readonly Port[]): Promise<void> {
+    await until('the target is out of sight', () => ports.every((port) => this.stateFrom(port) !== 'Online'), 60_000)
   }
 
   /** How one port of this host sees the target: 'Online', 'Blocked' and so on; undefined when it does not know it. */
-  stateFrom({ host }: Port): string | undefined {
+  stateFrom(port: Port): string | undefined {
     const folder = '/sys/class/fc_remote_ports'
-    const names = readdirSync(folder).filter((name) => name.startsWith(`rport-${host}:`))
-    const name = names.find((each) => read(`${folder}/${each}/port_name`) === this.target.portName)
+    const { portName } = this.#targetOf(port)
+    const names = readdirSync(folder).filter((name) => name.startsWith(`rport-${port.host}:`))
+    const name = names.find((each) => read(`${folder}/${each}/port_name`) === portName)
     return name && read(`${folder}/${name}/port_state`)
   }
 
   /** A new volume under this number, as the kernel counts it, for these ports of the host. */
   map(lun: number, options: BackstoreOptions, ports: readonly Port[] = this.initiators): void {
     const backstore = new Backstore(options)
-    const directory = this.#lun(lun)
-    mkdirSync(directory)
-    symlinkSync(backstore.directory, join(directory, backstore.name))
+    for (const port of this.initiators) {
+      mkdirSync(this.#lun(lun, port))
+      symlinkSync(backstore.directory, join(this.#lun(lun, port), backstore.name))
+    }
     this.#backstores.set(lun, backstore)
     for (const port of ports) this.show(lun, port)
   }
@@ -104,7 +108,7 @@ export class Fabric {
   show(lun: number, port: Port): void {
     const mapped = this.#mapped(lun, port)
     mkdirSync(mapped)
-    symlinkSync(this.#lun(lun), join(mapped, 'lun'))
+    symlinkSync(this.#lun(lun, port), join(mapped, 'lun'))
   }
 
   hide(lun: number, port: Port): void {
@@ -116,10 +120,10 @@ export class Fabric {
   unmap(lun: number): void {
     const backstore = this.#backstore(lun)
     for (const port of this.initiators) {
-      if (readdirSync(join(this.#portal, 'acls', port.configName)).includes(`lun_${lun}`)) this.hide(lun, port)
+      if (existsSync(this.#mapped(lun, port))) this.hide(lun, port)
+      unlinkSync(join(this.#lun(lun, port), backstore.name))
+      rmdirSync(this.#lun(lun, port))
     }
-    unlinkSync(join(this.#lun(lun), backstore.name))
-    rmdirSync(this.#lun(lun))
     backstore.remove()
     this.#backstores.delete(lun)
   }
@@ -148,11 +152,13 @@ export class Fabric {
     writeFileSync(SCAN_TYPE, this.#scanType)
     rmSync(SHORT_SEQUENCES)
     run('udevadm', 'control', '--reload')
-    for (const port of [...this.initiators, this.target]) port.destroy()
+    for (const port of [...this.initiators, ...this.targets]) port.destroy()
     for (const lun of [...this.#backstores.keys()]) this.unmap(lun)
-    for (const { configName } of this.initiators) rmdirSync(join(this.#portal, 'acls', configName))
-    rmdirSync(this.#portal)
-    rmdirSync(join(TARGETS, this.target.configName))
+    for (const port of this.initiators) {
+      rmdirSync(join(this.#portal(port), 'acls', port.configName))
+      rmdirSync(this.#portal(port))
+      rmdirSync(dirname(this.#portal(port)))
+    }
   }
 
   #backstore(lun: number): Backstore {
@@ -161,13 +167,31 @@ export class Fabric {
     return backstore
   }
 
-  #lun(lun: number): string {
-    return join(this.#portal, 'lun', `lun_${lun}`)
+  #targetOf(port: Port | undefined): Port {
+    const target = this.targets[this.initiators.findIndex((each) => each === port)]
+    if (!target) throw new Error('no port of this fabric')
+    return target
   }
 
-  #mapped(lun: number, { configName }: Port): string {
-    return join(this.#portal, 'acls', configName, `lun_${lun}`)
+  /** The target's side of what a port of this host sees. */
+  #portal(port: Port): string {
+    return join(TARGETS, this.#targetOf(port).configName, 'tpgt_1')
   }
+
+  #lun(lun: number, port: Port): string {
+    return join(this.#portal(port), 'lun', `lun_${lun}`)
+  }
+
+  #mapped(lun: number, port: Port): string {
+    return join(this.#portal(port), 'acls', port.configName, `lun_${lun}`)
+  }
+}
+
+/** The guest's network cards in the order of test/lab/boot.sh. */
+function networkCards(): string[] {
+  const address = (card: string): string => read(`/sys/class/net/${card}/address`)
+  const cards = readdirSync('/sys/class/net').filter((name) => name.startsWith('e'))
+  return cards.sort((a, b) => address(a).localeCompare(address(b)))
 }
 
 /** One Fibre Channel port, upon a network card. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { mountOf, parseMounts } from '../../lib/host/mounts.ts'
+import { mountOf, parseMounts, rootMount } from '../../lib/host/mounts.ts'
 
 const mountinfo = `21 1 8:2 / / rw,relatime shared:1 - ext4 /dev/sda2 rw
 22 21 0:20 / /sys rw,nosuid,nodev,noexec,relatime shared:7 master:3 - sysfs sysfs rw
@@ -49,5 +49,11 @@ describe('mounts', () => {
   it('hide what was mounted at the same place before', () => {
     assert.equal(mountOf('/sys/class', mounts)?.readOnly, true)
     assert.equal(mountOf('/sys', [])?.source, undefined)
+  })
+
+  it('have one root, which hides those before it', () => {
+    assert.equal(rootMount(mountinfo)?.source, '/dev/sda2')
+    assert.equal(rootMount(`${mountinfo}50 21 0:50 / / rw - overlay overlay rw\n`)?.source, 'overlay')
+    assert.equal(rootMount('not a line\n'), undefined)
   })
 })

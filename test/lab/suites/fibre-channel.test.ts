@@ -8,7 +8,7 @@ import { BrickError, FibreChannelConnector, inventory } from 'hostbrick'
 import type { DeviceInfo, ErrorCode, StepMessage } from 'hostbrick'
 import { run } from '../command.ts'
 import { readDevice, writeDevice } from '../device.ts'
-import { Fabric, keepLostPorts } from '../fc-fabric.ts'
+import { Fabric, keepLostPorts, type Port } from '../fc-fabric.ts'
 import { OsBrick } from '../os-brick.ts'
 import { assertNothingLeft, settled, snapshot, type Snapshot } from '../residue.ts'
 import { until } from '../wait.ts'
@@ -17,11 +17,13 @@ const MEBIBYTE = 1024 * 1024
 const connector = new FibreChannelConnector()
 
 let fabric: Fabric
+let own: Port
 let clean: Snapshot
 let volume: { target_wwn: string; target_lun: number }
 
 before(async () => {
   fabric = await Fabric.start()
+  ;[own] = fabric.initiators as [Port]
   for (const lun of [0, 1, 11, 255, 256, 300, 16684]) fabric.map(lun, { megabytes: 16 })
   volume = { target_wwn: fabric.target.portName, target_lun: 1 }
   await settled()
@@ -38,12 +40,11 @@ describe('a volume', () => {
   it('is attached, written, read back, extended and detached', async () => {
     const content = randomBytes(MEBIBYTE)
     const first = await connector.connectVolume(volume)
-    const [own] = fabric.initiators
     assert.equal(first.size, 16 * MEBIBYTE)
     assert.equal(first.scsi_wwn, wwnOfSerial(fabric.serial(1)))
     assert.deepEqual(
       first.paths.map(({ portal, initiator }) => [portal, initiator]),
-      [[fabric.target.portName, own?.portName]],
+      [[fabric.target.portName, own.portName]],
     )
     writeDevice(first.path, content)
     fabric.grow(1, 32)
@@ -104,12 +105,11 @@ describe('a volume', () => {
 
   it('is found in whatever form its properties come', async () => {
     const name = fabric.target.portName
-    const [own] = fabric.initiators
     const forms: unknown[] = [
       { driver_volume_type: 'fibre_channel', data: volume },
       { target_wwn: [fabric.target.configName.toUpperCase()], target_lun: '1' },
       { target_wwns: [name.replace('0x', ''), name.replace('0x2', '0x3')], target_luns: [1, 2] },
-      { ...volume, initiator_target_map: { [own?.configName ?? '']: [name] } },
+      { ...volume, initiator_target_map: { [own.configName]: [name] } },
       { ...volume, wwn: wwnOfSerial(fabric.serial(1)), initiator_target_map: null },
     ]
     for (const form of forms) {
@@ -147,10 +147,9 @@ describe('a volume', () => {
     assert.equal(isReadOnly(readOnly), true)
     assert.equal('writable' in readOnly.timings, false)
     await connector.disconnectVolume(volume, readOnly)
-    const [own] = fabric.initiators
     const attached = connector.connectVolume(volume)
     const told = onStep('scan', () => {
-      if (own) fabric.protect(1, own, false)
+      fabric.protect(1, own, false)
     })
     const info = await attached
     told.stop()
@@ -170,7 +169,7 @@ describe('what cannot be attached', () => {
   it('is a volume behind a port that nobody sees, with all that is known of the ports', async () => {
     const nowhere = { ...volume, target_wwn: fabric.target.portName.replace('0x2', '0x3') }
     const error = await rejects('PORTAL_UNREACHABLE', connector.connectVolume(nowhere, { timeout: 3000 }))
-    assert.equal((error.details['own'] as unknown[]).length, 3)
+    assert.equal((error.details['own'] as unknown[]).length, 4)
   })
 
   it('is a volume that is not the one expected', async () => {
@@ -282,7 +281,7 @@ describe('when the target has gone', () => {
     keepLostPorts(30)
     const info = await connector.connectVolume(volume)
     fabric.target.disable()
-    await fabric.down()
+    await fabric.down(own)
     await rejects('FLUSH_FAILED', connector.disconnectVolume(volume, info))
     await rejects('FLUSH_FAILED', connector.disconnectVolume(volume, info, { force: true, timeout: 8000 }))
     assert.deepEqual(disksOf(info), [])
