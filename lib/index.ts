@@ -39,7 +39,7 @@ export type { CallOptions } from './operation.ts'
 export type { DeviceInfo, IdentityInfo, PathInfo } from './properties/device-info.ts'
 export type { Association, CodeSet, Designator, DesignatorType } from './scsi/designators.ts'
 export type { ScsiIdentity } from './scsi/identity.ts'
-export type { StepMessage } from './trace.ts'
+export type { StepMessage, StepStart } from './trace.ts'
 export type {
   ControllerChange,
   DeviceChange,
