@@ -182,6 +182,11 @@ export function binding(): Binding {
   return (loaded ??= load())
 }
 
+/** Nothing is loaded to say that nothing runs. */
+export function laneStatistics(): LaneStatistics {
+  return loaded?.laneStatistics() ?? { threads: 0, queued: 0, running: 0, parked: 0 }
+}
+
 function load(): Binding {
   const root = fileURLToPath(new URL('..', import.meta.url))
   try {

@@ -1,4 +1,5 @@
 import { channel } from 'node:diagnostics_channel'
+import { countStep } from './metrics.ts'
 
 /** What is published on the channel `hostbrick:step:start` when a step of a call begins. */
 export interface StepStart {
@@ -42,6 +43,7 @@ export class Trace {
     } finally {
       const milliseconds = performance.now() - begun
       this.#timings[step] = round((this.#timings[step] ?? 0) + milliseconds)
+      countStep(this.#call, step, milliseconds, failure !== undefined)
       if (steps.hasSubscribers) {
         const message: StepMessage = { ...start, milliseconds, ...failure }
         steps.publish(message)

@@ -239,7 +239,7 @@ describe('a terminal', limit, () => {
 })
 
 describe('who reads', limit, () => {
-  it('may have had enough', async () => {
+  it('may have had enough', () => {
     const file = fileURLToPath(new URL(`./children/${executable}`, import.meta.url))
     const shell = `"$@" | true; echo "\${PIPESTATUS[0]}"`
     const output = execFileSync('bash', ['-c', shell, 'sh', process.execPath, '--import', 'tsx', file, 'ls', '--json'])
