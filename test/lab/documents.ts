@@ -35,7 +35,7 @@ export function documents(root: string): string[] {
 
 export function codeBlocks(root: string, document: string): CodeBlock[] {
   const text = readFileSync(`${root}/${document}`, 'utf8')
-  return [...text.matchAll(/^```(\w*)(?: (.*))?\n(.*?)^```$/gms)].map(
+  return [...text.matchAll(/^```(\w*)(?: ([^\n]*))?\n(.*?)^```$/gms)].map(
     ({ index, 1: language = '', 2: mark = '', 3: code = '' }) => ({
       document,
       line: text.slice(0, index).split('\n').length,

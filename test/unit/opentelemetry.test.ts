@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { observeHostbrick } from '../../docs/examples/opentelemetry.ts'
 import type { Meter } from '../../docs/examples/opentelemetry.ts'
-import { LocalConnector } from '../../lib/index.ts'
+// The example's own: the package as it is built.
+import { LocalConnector } from 'hostbrick'
 
 type Sample = [value: number, attributes: object]
 
