@@ -18,9 +18,12 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) {
     stop.abort(new Error(name))
   })
 }
-/** Whoever reads our output may have had enough, as in `hostbrick watch | head`. */
-process.stdout.on('error', (error) => {
+/** Whoever reads our output may have had enough, as in `hostbrick watch | head`. That it is lost otherwise is a failure. */
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   stop.abort(error)
+  if (error.code === 'EPIPE') return
+  console.error(`hostbrick: standard output: ${error.message}`)
+  process.once('exit', () => (process.exitCode = 1))
 })
 
 async function main(given: readonly string[]): Promise<number> {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -244,6 +244,14 @@ describe('who reads', limit, () => {
     const shell = `"$@" | true; echo "\${PIPESTATUS[0]}"`
     const output = execFileSync('bash', ['-c', shell, 'sh', process.execPath, '--import', 'tsx', file, 'ls', '--json'])
     assert.equal(output.toString(), '0\n')
+  })
+
+  it('and gets nothing, for want of space, is told', () => {
+    const file = fileURLToPath(new URL(`./children/${executable}`, import.meta.url))
+    const shell = ['bash', '-c', 'exec "$@" > /dev/full', 'sh', process.execPath, '--import', 'tsx', file, 'ls']
+    const { status, stderr } = spawnSync(shell[0] ?? '', shell.slice(1), { encoding: 'utf8' })
+    assert.equal(status, 1)
+    assert.match(stderr, /^hostbrick: standard output: ENOSPC/)
   })
 })
 

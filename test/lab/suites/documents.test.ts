@@ -204,7 +204,7 @@ describe('docs/container.md', limit, () => {
 
 /** The namespaces, mounts and capabilities of a container, and a root in which there is nothing else of the host's but programs. */
 class Container {
-  readonly #root = mkdtempSync('/run/container-')
+  readonly #root = mkdtempSync('/mnt/container-')
   readonly #capabilities: string
   readonly #binds: string
 
