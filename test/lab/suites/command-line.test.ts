@@ -7,7 +7,7 @@ import { after, afterEach, before, describe, it } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import type { DeviceInfo, DiscoveredSubsystem, ErrorCode, HostChange } from 'hostbrick'
 import { loadModules, run } from '../command.ts'
-import { startIscsid, startMultipathd, type Daemon } from '../daemons.ts'
+import { startIscsid, type Daemon } from '../daemons.ts'
 import { hostbrick, startHostbrick, type Ended } from '../executable.ts'
 import { blackHole } from '../network.ts'
 import { removeNvmeHost, writeNvmeHost } from '../nvme-host.ts'
@@ -129,28 +129,6 @@ for (const [name, properties] of Object.entries(volumes)) {
 }
 
 describe('several paths', limit, () => {
-  let multipathd: Daemon
-  before(async () => {
-    multipathd = await startMultipathd()
-  })
-  after(() => multipathd.stop())
-
-  it('become one device', () => {
-    const { auth_method, auth_username, auth_password } = iscsi.data
-    const properties = {
-      driver_volume_type: 'iscsi',
-      data: {
-        ...{ target_portals: portals, target_iqns: [IQN, IQN], target_luns: [0, 0] },
-        ...{ auth_method, auth_username, auth_password },
-      },
-    }
-    const device = JSON.parse(done(hostbrick(['attach', '--multipath', '--json'], properties))) as DeviceInfo
-    assert.match(device.path, /^\/dev\/dm-\d+$/)
-    assert.deepEqual([device.paths.length, device.degraded], [2, false])
-    assert.equal(done(hostbrick(['paths'], properties)).split('\n').length, 2)
-    done(hostbrick(['detach'], properties))
-  })
-
   it('of which one is out of reach are a warning', () => {
     const properties = { ...nvme, data: { ...nvme.data, portals: addresses.map((each) => [each, 4420, 'tcp']) } }
     const hole = blackHole(addresses[1], 4420)

@@ -46,6 +46,7 @@ let clean: Snapshot
 /** The volumes that the documents tell of are made as they are told of. */
 const iscsi = propertiesIn('README.md')
 const nvme = propertiesIn('docs/nvme.md')
+const lun = Number(iscsi.data['target_lun'])
 const addresses = ['192.0.2.10', '192.0.2.11', '192.0.2.7']
 
 before(async () => {
@@ -56,7 +57,7 @@ before(async () => {
   target = iscsiTarget({
     iqn: String(iscsi.data['target_iqn']),
     portals: [String(iscsi.data['target_portal'])],
-    luns: { [Number(iscsi.data['target_lun'])]: { megabytes: 20 * gibibyte } },
+    luns: { [lun]: { megabytes: 20 * gibibyte } },
   })
   subsystem = new NvmeSubsystem({
     nqn: String(nvme.data['target_nqn']),
@@ -99,27 +100,6 @@ async function detachAll(): Promise<void> {
   for (const { driver_volume_type, data } of [iscsi, nvme]) {
     await InitiatorConnector.factory(driver_volume_type).disconnectVolume(data)
   }
-}
-
-for (const document of documents(root)) {
-  const examples = blocks.filter((each) => each.document === document && each.mark === '')
-  const runnable = examples.filter(({ language }) => ['ts', 'sh', 'python'].includes(language))
-  if (runnable.length === 0) continue
-
-  describe(document, limit, () => {
-    let multipathd: Daemon | undefined
-    before(async () => {
-      if (document === 'docs/multipath.md') multipathd = await startMultipathd()
-    })
-    after(() => multipathd?.stop())
-
-    for (const example of runnable) {
-      it(`has an example at line ${example.line} that works`, async () => {
-        if (example.language === 'ts') await runModule(example)
-        else runScript(example)
-      })
-    }
-  })
 }
 
 describe('docs/csi.md', limit, () => {
@@ -188,7 +168,12 @@ describe('docs/container.md', limit, () => {
 
   it('names all that has to be seen, and every privilege: with no more than that, volumes are attached and detached', () => {
     const container = new Container(volumes, valuesOf('--cap-add'))
+    const without = new Container(
+      volumes,
+      valuesOf('--cap-add').filter((name) => name !== 'SYS_PTRACE'),
+    )
     try {
+      assert.match(without.hostbrick(['attach'], iscsi, 4), /iscsiadm is not installed/)
       for (const properties of [iscsi, nvme]) {
         const device = container.hostbrick(['attach'], properties)
         assert.ok(existsSync(device), device)
@@ -198,9 +183,33 @@ describe('docs/container.md', limit, () => {
       assert.match(container.hostbrick(['doctor', 'iscsi', 'nvmeTcp', 'watch', 'udevd']), /^iscsi +works$/m)
     } finally {
       container.remove()
+      without.remove()
     }
   })
 })
+
+// Last, since the last of them goes on telling what it hears.
+for (const document of documents(root)) {
+  const examples = blocks.filter((each) => each.document === document && each.mark === '')
+  const runnable = examples.filter(({ language }) => ['ts', 'sh', 'python'].includes(language))
+  if (runnable.length === 0) continue
+
+  describe(document, limit, () => {
+    let multipathd: Daemon | undefined
+    before(async () => {
+      if (document === 'docs/multipath.md') multipathd = await startMultipathd()
+      if (document === 'docs/encryption.md') target.swap(lun, { megabytes: 20 * gibibyte })
+    })
+    after(() => multipathd?.stop())
+
+    for (const example of runnable) {
+      it(`has an example at line ${example.line} that works`, async () => {
+        if (example.language === 'ts') await runModule(example)
+        else runScript(example)
+      })
+    }
+  })
+}
 
 /** The namespaces, mounts and capabilities of a container, and a root in which there is nothing else of the host's but programs. */
 class Container {
@@ -226,8 +235,8 @@ class Container {
       .join(' && ')
   }
 
-  /** What the command prints. */
-  hostbrick(args: readonly string[], input: unknown = ''): string {
+  /** What the command prints, whose exit status has to be this. */
+  hostbrick(args: readonly string[], input: unknown = '', expected = 0): string {
     const links = ['bin', 'sbin', 'lib', 'lib64']
       .map((name) => `ln -s usr/${name} ${join(this.#root, name)}`)
       .join(' && ')
@@ -237,8 +246,8 @@ class Container {
     const script = `mount -t tmpfs container ${this.#root} && ${links} && ${this.#binds} && exec "$@"`
     const apart = ['--mount', '--uts', '--ipc', '--cgroup', 'sh', '-c', script, 'sh', ...inside, ...command]
     const { status, stdout, stderr } = spawnSync('unshare', apart, { encoding: 'utf8', input: JSON.stringify(input) })
-    assert.equal(status, 0, `${stdout}${stderr}`)
-    return stdout.trim()
+    assert.equal(status, expected, `${stdout}${stderr}`)
+    return `${stdout}${expected === 0 ? '' : stderr}`.trim()
   }
 
   remove(): void {
