@@ -1,9 +1,16 @@
 import { spawn, spawnSync } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
+/** The package. */
+export const root = fileURLToPath(new URL('../..', import.meta.url))
+
+const { bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { bin: { hostbrick: string } }
+
 /** hostbrick's own executable, as it is installed. */
-const executable = fileURLToPath(new URL('../../dist/bin/hostbrick.js', import.meta.url))
+export const executable = join(root, bin.hostbrick)
 
 export interface Ended {
   readonly status: number | null

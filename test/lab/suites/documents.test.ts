@@ -13,13 +13,13 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { after, afterEach, before, describe, it } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { InitiatorConnector, inventory } from 'hostbrick'
 import type { CallOptions, InitiatorConnector as Connector } from 'hostbrick'
 import ts from 'typescript'
 import { loadModules, run } from '../command.ts'
 import { startIscsid, startMultipathd, type Daemon } from '../daemons.ts'
 import { codeBlocks, documents, placeOf, type CodeBlock } from '../documents.ts'
+import { executable, root } from '../executable.ts'
 import { removeNvmeHost, writeNvmeHost } from '../nvme-host.ts'
 import { NvmePort, NvmeSubsystem } from '../nvme-targets.ts'
 import { assertNothingLeft, settled, snapshot, type Snapshot } from '../residue.ts'
@@ -30,7 +30,6 @@ interface ConnectionInfo {
   data: Record<string, unknown>
 }
 
-const root = fileURLToPath(new URL('../../..', import.meta.url))
 const blocks = documents(root).flatMap((document) => codeBlocks(root, document))
 const limit = { timeout: 600_000 }
 const gibibyte = 1024
@@ -242,7 +241,7 @@ class Container {
       .join(' && ')
     const inside = ['chroot', this.#root, '/usr/bin/setpriv', `--bounding-set=${this.#capabilities}`]
     // No iscsiadm is found, nor any other program.
-    const command = ['/usr/bin/env', 'PATH=/nowhere', process.execPath, join(root, 'dist/bin/hostbrick.js'), ...args]
+    const command = ['/usr/bin/env', 'PATH=/nowhere', process.execPath, executable, ...args]
     const script = `mount -t tmpfs container ${this.#root} && ${links} && ${this.#binds} && exec "$@"`
     const apart = ['--mount', '--uts', '--ipc', '--cgroup', 'sh', '-c', script, 'sh', ...inside, ...command]
     const { status, stdout, stderr } = spawnSync('unshare', apart, { encoding: 'utf8', input: JSON.stringify(input) })
@@ -273,7 +272,7 @@ function workingFolder(): string {
   symlinkSync(root, join(made, 'node_modules/hostbrick'))
   mkdirSync(join(made, 'bin'))
   const command = join(made, 'bin/hostbrick')
-  writeFileSync(command, `#!/bin/sh\nexec ${process.execPath} ${join(root, 'dist/bin/hostbrick.js')} "$@"\n`)
+  writeFileSync(command, `#!/bin/sh\nexec ${process.execPath} ${executable} "$@"\n`)
   chmodSync(command, 0o755)
   writeFileSync(join(made, 'volume.json'), JSON.stringify(iscsi))
   return made
