@@ -240,9 +240,10 @@ class Container {
       .map((name) => `ln -s usr/${name} ${join(this.#root, name)}`)
       .join(' && ')
     const inside = ['chroot', this.#root, '/usr/bin/setpriv', `--bounding-set=${this.#capabilities}`]
-    // No iscsiadm is found, nor any other program.
-    const command = ['/usr/bin/env', 'PATH=/nowhere', process.execPath, executable, ...args]
-    const script = `mount -t tmpfs container ${this.#root} && ${links} && ${this.#binds} && exec "$@"`
+    const command = [process.execPath, executable, ...args]
+    // There is no iscsiadm in it, nor any other program that hostbrick could call.
+    const hidden = `mount -t tmpfs nothing ${join(this.#root, 'usr/sbin')}`
+    const script = `mount -t tmpfs container ${this.#root} && ${links} && ${this.#binds} && ${hidden} && exec "$@"`
     const apart = ['--mount', '--uts', '--ipc', '--cgroup', 'sh', '-c', script, 'sh', ...inside, ...command]
     const { status, stdout, stderr } = spawnSync('unshare', apart, { encoding: 'utf8', input: JSON.stringify(input) })
     assert.equal(status, expected, `${stdout}${stderr}`)
