@@ -13,7 +13,7 @@ import { blackHole } from '../network.ts'
 import { removeNvmeHost, writeNvmeHost } from '../nvme-host.ts'
 import { NvmePort, NvmeSubsystem } from '../nvme-targets.ts'
 import { assertNothingLeft, settled, snapshot, type Snapshot } from '../residue.ts'
-import { iscsiTarget, type IscsiTarget } from '../targets.ts'
+import { iscsiTarget, requireDiscoveryChap, type IscsiTarget } from '../targets.ts'
 import { until } from '../wait.ts'
 
 const IQN = 'iqn.2026-11.lab:command-line'
@@ -174,11 +174,22 @@ describe('a failure', limit, () => {
 })
 
 describe('discovery', limit, () => {
-  it('lists targets and subsystems', () => {
-    assert.match(
-      done(hostbrick(['discover', 'iscsi', '127.0.0.1'])),
-      new RegExp(`^127\\.0\\.0\\.1:3260 +1 +${IQN}$`, 'm'),
-    )
+  it('lists targets, whose portal may ask for credentials', () => {
+    const credentials = { username: 'asker', password: secret }
+    const required = requireDiscoveryChap(credentials)
+    try {
+      const listed = done(hostbrick(['discover', 'iscsi', '127.0.0.1', '--chap'], credentials))
+      assert.match(listed, new RegExp(`^127\\.0\\.0\\.1:3260 +1 +${IQN}$`, 'm'))
+      assert.deepEqual(failed(hostbrick(['discover', 'iscsi', '127.0.0.1', '--json'])), {
+        status: 6,
+        code: 'AUTH_FAILED',
+      })
+    } finally {
+      required.lift()
+    }
+  })
+
+  it('lists subsystems', () => {
     assert.match(
       done(hostbrick(['discover', 'nvme', '127.0.0.1:4420'])),
       new RegExp(`^tcp +127\\.0\\.0\\.1:4420 +nvm +${NQN}$`, 'm'),
