@@ -182,11 +182,6 @@ export function binding(): Binding {
   return (loaded ??= load())
 }
 
-/** Nothing is loaded to say that nothing runs. */
-export function laneStatistics(): LaneStatistics {
-  return loaded?.laneStatistics() ?? { threads: 0, queued: 0, running: 0, parked: 0 }
-}
-
 function load(): Binding {
   const root = fileURLToPath(new URL('..', import.meta.url))
   try {
@@ -259,4 +254,9 @@ export async function finish<T>(job: Job<T>, signal: AbortSignal): Promise<T> {
   } finally {
     signal.removeEventListener('abort', abandon)
   }
+}
+
+/** Nothing is loaded to say that nothing runs. */
+export function laneStatistics(): LaneStatistics {
+  return loaded?.laneStatistics() ?? { threads: 0, queued: 0, running: 0, parked: 0 }
 }
