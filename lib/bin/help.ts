@@ -1,4 +1,3 @@
-import { columns } from './columns.ts'
 import { optionsOf } from './command-line.ts'
 import type { Command, Operand, Option } from './command.ts'
 import { commands } from './commands.ts'
@@ -28,8 +27,8 @@ export function helpFor(command: Command): string {
   const options = Object.entries(optionsOf(command))
   return [
     `usage: ${synopsis(command)}`,
-    ...description,
-    ...(input === undefined ? [] : [`Standard input: ${input}.`]),
+    ...description.map((each) => filled(each)),
+    ...(input === undefined ? [] : [filled(`Standard input: ${input}.`)]),
     ...(operands.length === 0
       ? []
       : [
@@ -69,6 +68,23 @@ export function meaning(means: string, choices: readonly string[] | undefined): 
   return choices === undefined ? means : `${means}; one of ${choices.join(', ')}`
 }
 
-function section(title: string, rows: readonly (readonly string[])[]): string {
-  return [title, columns(rows).replace(/^/gm, '  ')].join('\n')
+function section(title: string, rows: readonly (readonly [name: string, means: string])[]): string {
+  const widest = Math.max(...rows.map(([name]) => name.length))
+  const lines = rows.map(([name, means]) => `  ${name.padEnd(widest)}  ${filled(means, widest + 4)}`)
+  return [title, ...lines].join('\n')
+}
+
+/** Broken into lines that fit a terminal; all but the first are indented. */
+function filled(text: string, indent = 0): string {
+  const lines: string[] = []
+  let line = ''
+  for (const word of text.split(' ')) {
+    if (line !== '' && indent + line.length + 1 + word.length > 79) {
+      lines.push(line)
+      line = word
+    } else {
+      line = line === '' ? word : `${line} ${word}`
+    }
+  }
+  return [...lines, line].join(`\n${' '.repeat(indent)}`)
 }

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
+import { getuid } from 'node:process'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { commands } from '../../lib/bin/commands.ts'
@@ -39,8 +40,10 @@ function failure({ stdout }: ChildEnd): { code: string; message: string; details
 
 describe('the help', limit, () => {
   it('names every command and every exit status', async () => {
-    const { code, stdout, stderr } = await hostbrick(['--help'])
+    const { code, stdout: printed, stderr } = await hostbrick(['--help'])
     assert.deepEqual([code, stderr], [0, ''])
+    for (const line of printed.split('\n')) assert.ok(line.length < 80, line)
+    const stdout = printed.replace(/\n {4,}/g, ' ')
     for (const { name, summary } of commands) assert.match(stdout, new RegExp(`^ {2}${name} +${summary}$`, 'm'))
     for (const { status } of exitStatuses) assert.match(stdout, new RegExp(`^ {2}${status} `, 'm'))
   })
@@ -252,6 +255,13 @@ describe('who reads', limit, () => {
     const { status, stderr } = spawnSync(shell[0] ?? '', shell.slice(1), { encoding: 'utf8' })
     assert.equal(status, 1)
     assert.match(stderr, /^hostbrick: standard output: ENOSPC/)
+  })
+})
+
+describe('a watch', { ...limit, skip: getuid?.() !== 0 && 'only root may' }, () => {
+  it('is over after --timeout, which is no failure', async () => {
+    const { code, stderr } = await hostbrick(['watch', '--timeout', '0.1'])
+    assert.deepEqual([code, stderr], [0, ''])
   })
 })
 

@@ -1,3 +1,4 @@
+import { anyOf } from '../../abort.ts'
 import { BrickError, watch } from '../../index.ts'
 import type { HostChange } from '../../index.ts'
 import { command } from '../command.ts'
@@ -8,7 +9,7 @@ export const watchCommand = command({
   name: 'watch',
   summary: "what changes in this host's storage, as it happens",
   description: [
-    'Tells of block devices, iSCSI sessions, NVMe controllers and the paths of multipath maps: a line for each change, with --json a JSON document for each. It goes on until it is interrupted, which is no failure.',
+    'Tells of block devices, iSCSI sessions, NVMe controllers and the paths of multipath maps: a line for each change, with --json a JSON document for each. It goes on until it is interrupted, or the time of --timeout is over, which is no failure.',
   ],
   examples: [
     { command: 'hostbrick watch', means: 'until Ctrl-C' },
@@ -17,9 +18,10 @@ export const watchCommand = command({
       means: 'only paths of multipath maps',
     },
   ],
-  async *run({ limits: { signal } }): AsyncGenerator<Answer> {
+  async *run({ limits: { signal, timeout } }): AsyncGenerator<Answer> {
+    const end = timeout === undefined ? signal : anyOf(signal, AbortSignal.timeout(timeout))
     try {
-      for await (const change of watch({ signal })) yield { json: change, text: inWords(change) }
+      for await (const change of watch({ signal: end })) yield { json: change, text: inWords(change) }
     } catch (error) {
       if (!(error instanceof BrickError && error.code === 'ABORTED')) throw error
     }
