@@ -32,7 +32,6 @@ async function main(given: readonly string[]): Promise<number> {
   if (given[0] === '--version') return print(version())
   const line = readCommandLine(given)
   if (line.help) return print(helpFor(line.command))
-  using _progress = process.stderr.isTTY ? new Progress(process.stderr) : undefined
   try {
     return await answer(line)
   } catch (error) {
@@ -42,6 +41,7 @@ async function main(given: readonly string[]): Promise<number> {
 }
 
 async function answer({ command, options, operands, timeout, json }: CommandLine): Promise<number> {
+  using _progress = process.stderr.isTTY ? new Progress(process.stderr) : undefined
   const answers = command.run({ options, operands, limits: { signal: stop.signal, timeout } })
   if (answers instanceof Promise) return show(await answers, json, 2)
   for await (const each of answers) show(each, json, 0)

@@ -1,6 +1,8 @@
 import { addAbortSignal } from 'node:stream'
 import type { Readable } from 'node:stream'
 import { BrickError, invalid } from '../errors.ts'
+import { isObject } from '../properties/read.ts'
+import type { Properties } from '../properties/read.ts'
 
 /**
  * The JSON document on standard input: the one way by which secrets come in, since every user of a host can read
@@ -20,21 +22,17 @@ export function parseJson(text: string, where: string, what: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    throw new BrickError(
-      'INVALID_ARGUMENT',
-      `${where}: expected ${what} as JSON, got ${text === '' ? 'nothing' : 'something else'}`,
-      {
-        details: { field: where },
-      },
-    )
+    const got = text === '' ? 'nothing' : 'something else'
+    throw new BrickError('INVALID_ARGUMENT', `${where}: expected ${what} as JSON, got ${got}`, {
+      details: { field: where },
+    })
   }
 }
 
 /** @throws BrickError INVALID_ARGUMENT without showing the value */
-export function expectObject(value: unknown, what: string): Readonly<Record<string, unknown>> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw invalid(what, 'an object', typeof value)
-  return value as Readonly<Record<string, unknown>>
+export function expectObject(value: unknown, what: string): Properties {
+  if (!isObject(value)) throw invalid(what, 'an object', typeof value)
+  return value
 }
 
 async function textOf(stream: Readable, signal: AbortSignal): Promise<string> {

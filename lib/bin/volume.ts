@@ -2,6 +2,7 @@ import { protocolNames } from '../connectors/factory.ts'
 import { invalid } from '../errors.ts'
 import { InitiatorConnector } from '../index.ts'
 import type { FactoryOptions } from '../index.ts'
+import type { Properties } from '../properties/read.ts'
 import type { Invocation, Options } from './command.ts'
 import { expectObject, readInput } from './input.ts'
 
@@ -26,7 +27,7 @@ export const volumeOptions = {
 /** The volume that standard input tells of. */
 export interface GivenVolume {
   readonly connector: InitiatorConnector
-  readonly properties: Readonly<Record<string, unknown>>
+  readonly properties: Properties
 }
 
 /** @throws BrickError INVALID_ARGUMENT, NOT_SUPPORTED */

@@ -17,7 +17,7 @@ import type { ErrorCode } from '../../lib/index.ts'
 import { run, start } from './children/child.ts'
 import type { ChildEnd } from './children/child.ts'
 
-const limit = { timeout: 60_000 }
+const limit = { timeout: 300_000 }
 const executable = '../../../lib/bin/hostbrick.ts'
 const hostbrick = (args: readonly string[], input = ''): Promise<ChildEnd> => run(executable, args, { input })
 const asker = ['--initiator-name', 'iqn.2026-11.test:host']

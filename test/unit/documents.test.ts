@@ -10,7 +10,7 @@ import type { CodeBlock } from '../lab/documents.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const blocks = documents(root).flatMap((document) => codeBlocks(root, document))
-const limit = { timeout: 60_000 }
+const limit = { timeout: 300_000 }
 
 /** What the compiler has against these files, which are there only for it. */
 function complaints(files: ReadonlyMap<string, string>): string[] {
