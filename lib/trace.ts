@@ -1,16 +1,23 @@
 import { channel } from 'node:diagnostics_channel'
+import { countStep } from './metrics.ts'
 
-/** What is published on the channel `hostbrick:step` when a step of a call ends. */
-export interface StepMessage {
+/** What is published on the channel `hostbrick:step:start` when a step of a call begins. */
+export interface StepStart {
   /** The call, such as 'iscsi.connectVolume'. */
   readonly call: string
   readonly step: string
-  /** Since the call began, when the step began. */
+  /** When the step began: milliseconds since the call began. */
   readonly start: number
+}
+
+/** What is published on the channel `hostbrick:step` when it ends. */
+export interface StepMessage extends StepStart {
   readonly milliseconds: number
+  /** What it failed with. */
   readonly error?: unknown
 }
 
+const starts = channel('hostbrick:step:start')
 const steps = channel('hostbrick:step')
 
 /** Where the time of one call goes, step by step. */
@@ -24,7 +31,9 @@ export class Trace {
   }
 
   async step<T>(step: string, run: () => Promise<T>): Promise<T> {
-    const start = performance.now()
+    const begun = performance.now()
+    const start: StepStart = { call: this.#call, step, start: begun - this.#start }
+    if (starts.hasSubscribers) starts.publish(start)
     let failure: { error: unknown } | undefined
     try {
       return await run()
@@ -32,10 +41,11 @@ export class Trace {
       failure = { error }
       throw error
     } finally {
-      const milliseconds = performance.now() - start
+      const milliseconds = performance.now() - begun
       this.#timings[step] = round((this.#timings[step] ?? 0) + milliseconds)
+      countStep(this.#call, step, milliseconds, failure !== undefined)
       if (steps.hasSubscribers) {
-        const message: StepMessage = { call: this.#call, step, start: start - this.#start, milliseconds, ...failure }
+        const message: StepMessage = { ...start, milliseconds, ...failure }
         steps.publish(message)
       }
     }

@@ -1,73 +1,87 @@
 #!/usr/bin/env node
-import { parseArgs } from 'node:util'
-import { audit, BrickError, inventory } from '../index.ts'
-import type { Finding } from '../index.ts'
-import { deviceTree } from './tree.ts'
+import { createRequire } from 'node:module'
+import { BrickError } from '../index.ts'
+import { readCommandLine, UsageError } from './command-line.ts'
+import type { CommandLine } from './command-line.ts'
+import type { Answer } from './command.ts'
+import { exitStatusOf, exitStatusOfSignal } from './exit-status.ts'
+import { help, helpFor } from './help.ts'
+import { Progress } from './progress.ts'
 
-const usage = `usage: hostbrick ls [--json]
-       hostbrick audit [--json]
+const stop = new AbortController()
+let interruption: NodeJS.Signals | undefined
 
-  ls      the block devices of this host as a tree: a disk's partitions and the devices built upon them below it
-  audit   what is left over on this host, and what to do about it; changes nothing
-  --json  all that is known of them, for programs
+/** The first one ends the call, which undoes what it did; the second one ends the process. */
+for (const name of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(name, () => {
+    interruption ??= name
+    stop.abort(new Error(name))
+  })
+}
+/** Whoever reads our output may have had enough, as in `hostbrick watch | head`. That it is lost otherwise is a failure. */
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  stop.abort(error)
+  if (error.code === 'EPIPE') return
+  console.error(`hostbrick: standard output: ${error.message}`)
+  process.once('exit', () => (process.exitCode = 1))
+})
 
-exit status: 0 done, 1 failed, 2 the command line is wrong, 3 the audit has found something`
-
-async function main(): Promise<number> {
-  const parsed = parseCommandLine()
-  if (parsed === undefined) {
-    console.error(usage)
-    return 2
+async function main(given: readonly string[]): Promise<number> {
+  if (given.length === 0) throw new UsageError('a command is missing')
+  if (given[0] === '--help' || given[0] === '-h') return print(help())
+  if (given[0] === '--version') return print(version())
+  const line = readCommandLine(given)
+  if (line.help) return print(helpFor(line.command))
+  try {
+    return await answer(line)
+  } catch (error) {
+    if (!(error instanceof BrickError)) throw error
+    return fail(error, line)
   }
-  if (parsed.help) {
-    console.log(usage)
-    return 0
-  }
-  return parsed.command === 'audit' ? printAudit(parsed.json) : printDevices(parsed.json)
 }
 
-async function printDevices(json: boolean): Promise<number> {
-  const { devices, mounts } = await inventory()
-  console.log(json ? JSON.stringify({ devices, mounts }, undefined, 2) : deviceTree(devices))
+async function answer({ command, options, operands, timeout, json }: CommandLine): Promise<number> {
+  using _progress = process.stderr.isTTY ? new Progress(process.stderr) : undefined
+  const answers = command.run({ options, operands, limits: { signal: stop.signal, timeout } })
+  if (answers instanceof Promise) return show(await answers, json, 2)
+  for await (const each of answers) show(each, json, 0)
   return 0
 }
 
-async function printAudit(json: boolean): Promise<number> {
-  const findings = await audit()
-  console.log(
-    json ? JSON.stringify({ findings }, undefined, 2) : findings.map(paragraph).join('\n\n') || 'nothing found',
-  )
-  return findings.length > 0 ? 3 : 0
+function show({ json: document, text, status = 0 }: Answer, json: boolean, indent: number): number {
+  print(json ? JSON.stringify(document, undefined, indent) : text)
+  return status
 }
 
-function paragraph({ kind, subject, evidence, plan }: Finding): string {
-  const found = Object.entries(evidence).map(([name, value]) => `${name} ${inWords(value)}`)
-  return [`${subject}: ${kind}`, `  ${found.join(', ')}`, ...plan.map((step) => `  - ${step}`)].join('\n')
+function print(text: string): number {
+  if (text !== '') console.log(text)
+  return 0
 }
 
-function inWords(value: Finding['evidence'][string] = null): string {
-  if (typeof value === 'object' && value !== null) return value.join(' ') || '-'
-  return String(value ?? '-')
+function fail(error: BrickError, { command, json }: CommandLine): number {
+  const { code, message, step, retryable, details } = error
+  const where = step === undefined ? code : `${code}, step ${step}`
+  console.error(`hostbrick ${command.name}: ${message} (${where}${retryable ? '; may work later' : ''})`)
+  for (const left of leftovers(details)) console.error(`  not undone: ${left}`)
+  if (json) print(JSON.stringify({ error: { code, message, step, retryable, details } }, undefined, 2))
+  return code === 'ABORTED' && interruption ? exitStatusOfSignal(interruption) : exitStatusOf(code)
 }
 
-function parseCommandLine(): { command: string; json: boolean; help: boolean } | undefined {
-  try {
-    const { positionals, values } = parseArgs({
-      allowPositionals: true,
-      options: { json: { type: 'boolean', default: false }, help: { type: 'boolean', short: 'h', default: false } },
-    })
-    const [command = '', ...others] = positionals
-    const isKnown = ['ls', 'audit'].includes(command) && others.length === 0
-    return values.help || isKnown ? { command, ...values } : undefined
-  } catch {
-    return undefined // an option that there is not
-  }
+/** What the clean-up could not undo. */
+function leftovers({ undone = [] }: BrickError['details']): string[] {
+  return (undone as readonly { step: string; error: string }[]).map(({ step, error }) => `${step}: ${error}`)
+}
+
+function version(): string {
+  return (createRequire(import.meta.url)('../../package.json') as { version: string }).version
 }
 
 try {
-  process.exitCode = await main()
+  process.exitCode = await main(process.argv.slice(2))
 } catch (error) {
-  if (!(error instanceof BrickError)) throw error
-  console.error(`hostbrick: ${error.message} (${error.code})`)
-  process.exitCode = 1
+  if (!(error instanceof UsageError)) throw error
+  const { message, command } = error
+  const name = command === undefined ? 'hostbrick' : `hostbrick ${command.name}`
+  console.error(`${name}: ${message}\nSee ${name} --help`)
+  process.exitCode = 2
 }

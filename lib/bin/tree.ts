@@ -1,4 +1,5 @@
 import type { BlockDevice } from '../inventory/block-device.ts'
+import { columns } from './columns.ts'
 
 /** The devices as a tree, a line each. A device on several others, such as a multipath map, is below each of them. */
 export function deviceTree(devices: readonly BlockDevice[]): string {
@@ -50,16 +51,4 @@ export function humanSize(bytes: number): string {
 
 function byNaturalName(a: BlockDevice, b: BlockDevice): number {
   return a.name.localeCompare(b.name, 'en', { numeric: true })
-}
-
-function columns(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n')
 }

@@ -40,6 +40,8 @@ const requirements = {
   udevd: [needs.udevd],
 } as const satisfies Readonly<Record<string, readonly Requirement[]>>
 
+export const capabilityNames: readonly string[] = Object.keys(requirements)
+
 /** Per transport, way of multipathing and daemon. */
 export type Capabilities = Readonly<Record<keyof typeof requirements, Capability>>
 

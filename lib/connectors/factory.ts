@@ -42,6 +42,8 @@ const protocols: Readonly<Record<string, Protocol>> = {
   HUAWEISDSHYPERVISOR: { families: ['other'], make: () => new HuaweiStorHyperConnector() },
 }
 
+export const protocolNames: readonly string[] = Object.keys(protocols)
+
 /** What os-brick has, or had, and hostbrick has not. */
 const others = new Set([
   ...['AOE', 'DISCO', 'DRBD', 'GLUSTERFS', 'GPFS', 'HGST', 'LIGHTOS', 'NFS', 'QUOBYTE', 'RBD', 'SCALEIO'],
@@ -76,6 +78,6 @@ function familyOf(arch: unknown): Family {
 }
 
 function unknown(protocol: unknown, name: string): BrickError {
-  if (!others.has(name)) return invalid('protocol', `one of ${Object.keys(protocols).join(', ')}`, protocol)
+  if (!others.has(name)) return invalid('protocol', `one of ${protocolNames.join(', ')}`, protocol)
   return new BrickError('NOT_SUPPORTED', `protocol: hostbrick has no ${name}`, { details: { protocol: name } })
 }

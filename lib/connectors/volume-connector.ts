@@ -1,4 +1,5 @@
 import { isReadable } from '../block/disk.ts'
+import { counted } from '../metrics.ts'
 import { Operation } from '../operation.ts'
 import type { CallOptions } from '../operation.ts'
 import type { DeviceInfo } from '../properties/device-info.ts'
@@ -19,25 +20,29 @@ export abstract class VolumeConnector implements InitiatorConnector {
   protected abstract volume(properties: unknown): VolumeCalls
 
   async connectVolume(properties: unknown, options: ConnectOptions = {}): Promise<DeviceInfo> {
-    return await this.volume(properties).connect(options)
+    return await this.#counted('connectVolume', () => this.volume(properties).connect(options))
   }
 
   async disconnectVolume(properties: unknown, deviceInfo?: unknown, options: DisconnectOptions = {}): Promise<void> {
-    await this.volume(properties).disconnect(deviceInfo, options)
+    await this.#counted('disconnectVolume', () => this.volume(properties).disconnect(deviceInfo, options))
   }
 
   async extendVolume(properties: unknown, options: ExtendOptions = {}): Promise<number> {
-    return await this.volume(properties).extend(options)
+    return await this.#counted('extendVolume', () => this.volume(properties).extend(options))
   }
 
   async getVolumePaths(properties: unknown, options: CallOptions = {}): Promise<string[]> {
-    return await this.volume(properties).paths(options)
+    return await this.#counted('getVolumePaths', () => this.volume(properties).paths(options))
   }
 
   async getAllAvailableVolumes(_properties?: unknown, options: CallOptions = {}): Promise<string[]> {
     if (this.getSearchPath() === undefined) return []
     using operation = new Operation(`${this.#name}.getAllAvailableVolumes`, options)
     return await operation.step('list', listByPath)
+  }
+
+  #counted<T>(verb: string, run: () => Promise<T>): Promise<T> {
+    return counted(`${this.#name}.${verb}`, run)
   }
 
   /** None, for devices that have no folder in common: neither has os-brick. */

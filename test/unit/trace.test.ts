@@ -36,6 +36,25 @@ describe('a trace', () => {
     for (const time of Object.values(trace.timings)) assert.equal(time, Number(time.toFixed(3)))
   })
 
+  it('says that a step begins before it does anything', async () => {
+    const trace = new Trace('call')
+    const order: unknown[] = []
+    const listen = (message: unknown): void => void order.push(message)
+    subscribe('hostbrick:step:start', listen)
+    try {
+      const [ended] = await listening(() =>
+        trace.step('a', () => {
+          order.push('running')
+          return Promise.resolve()
+        }),
+      )
+      assert.ok(ended, 'nothing is said of its end')
+      assert.deepEqual(order, [{ call: 'call', step: 'a', start: ended.start }, 'running'])
+    } finally {
+      unsubscribe('hostbrick:step:start', listen)
+    }
+  })
+
   it('gives copies', async () => {
     const trace = new Trace('call')
     await trace.step('a', () => Promise.resolve())

@@ -19,6 +19,8 @@ export interface ChildOptions {
   readonly env?: Readonly<Record<string, string>>
   /** What Node is started by, such as `unshare --mount`. */
   readonly wrapper?: readonly string[]
+  /** What it reads from standard input. */
+  readonly input?: string
 }
 
 /** Milliseconds after which a child hangs, however slow and busy the machine is. */
@@ -46,6 +48,9 @@ export async function run(
   options: ChildOptions = {},
 ): Promise<ChildEnd> {
   const child = start(script, parameters, options)
+  // A child that does not read it may have ended before it is written.
+  child.stdin?.on('error', () => undefined)
+  child.stdin?.end(options.input)
   let hung = false
   const timer = setTimeout(() => {
     hung = true
