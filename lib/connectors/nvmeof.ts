@@ -98,12 +98,17 @@ export class NVMeOFConnector extends VolumeConnector {
     const ways = await allWays(destinations, volume.target, ready, operation)
     // What is still being tried goes on with the volume's lock.
     call.lastUntil(ways.settled)
+    const controllers = await operation
+      .step('paths', (signal) => ownControllers(volume.target.nqn, host, signal))
+      .catch(async (error: unknown) => {
+        stop.abort()
+        throw withLeftovers(asBrickError(error, 'paths'), await ways.undo())
+      })
     void seeToTheRest(ways, stop, {
       key: volumeKey(volume.target),
       name: 'nvmeof.rejoin',
       retry: (missing, { namespace }, again) => rejoin(missing, namespace.wwid, again),
     })
-    const controllers = await operation.step('paths', (signal) => ownControllers(volume.target.nqn, host, signal))
     return describe({ ways: ways.up, expected: destinations.length, failed: ways.failed }, controllers, operation)
   }
 

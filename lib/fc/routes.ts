@@ -73,7 +73,8 @@ export function routesTo(volume: FibreChannelProperties, fabric: Fabric): Route[
     const seen = pairs(ports, fabric).filter(({ remote }) => remote.portName === target.portName)
     const blind = down.filter((own) => !seen.some((way) => way.own === own))
     const found = [...seen, ...blind.map((own) => ({ own }))].filter(({ own }) => mayUse(volume, own, target.portName))
-    return found.length > 0 ? found.map((way) => ({ target, ...way, guessed: false })) : [{ target, guessed: false }]
+    if (found.length > 0) return found.map((way) => ({ target, ...way, guessed: false }))
+    return isForThisHost(volume, target.portName) ? [{ target, guessed: false }] : []
   })
   return [...routes.filter(isUsable), ...routes.filter((route) => !isUsable(route))]
 }
@@ -111,6 +112,11 @@ function namedPorts({ initiators }: FibreChannelProperties, { hostPorts }: Fabri
 
 function mayUse({ initiators }: FibreChannelProperties, { portName }: HostPort, target: string): boolean {
   return initiators === undefined || initiators.get(portName ?? '')?.includes(target) === true
+}
+
+/** Whether any port of this host is to use the backend's. */
+function isForThisHost({ initiators }: FibreChannelProperties, target: string): boolean {
+  return initiators === undefined || [...initiators.values()].some((targets) => targets.includes(target))
 }
 
 /** What is the matter with each port, in words and as evidence. */

@@ -32,6 +32,8 @@ export interface MultipathAttach<Way, Up extends Path> {
   readonly map: LiveMap | undefined
   /** Why there is no map, or one without all paths that are up. */
   readonly refusal: BrickError | undefined
+  /** Takes it all back. */
+  readonly undo: () => Promise<Leftover[]>
 }
 
 /**
@@ -56,14 +58,18 @@ export async function attachMultipath<Way, Up extends Path>(
     return true
   }
   const ways = new Ways(targets, (way: Way) => bring(way, giveUp.signal), accept)
+  const takeBack = (): Promise<Leftover[]> => {
+    giveUp.abort(new BrickError('ABORTED', 'the attach has failed'))
+    return undo(ways, operation)
+  }
   try {
     await ways.first
     if (ready === 'all') await ways.settled
     refuseDisagreement(ways)
-    return { ways, ...(await operation.step('map', () => assemble(assembly, ways, { ready, enforce }))) }
+    const { map, refusal } = await operation.step('map', () => assemble(assembly, ways, { ready, enforce }))
+    return { ways, map, refusal, undo: takeBack }
   } catch (error) {
-    giveUp.abort(new BrickError('ABORTED', 'the attach has failed'))
-    throw withLeftovers(asBrickError(error, 'attach'), await undo(ways, operation))
+    throw withLeftovers(asBrickError(error, 'attach'), await takeBack())
   }
 }
 

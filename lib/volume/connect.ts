@@ -6,6 +6,7 @@ import type { LiveMap } from '../multipath/map.ts'
 import { asBrickError, Operation } from '../operation.ts'
 import type { CallOptions } from '../operation.ts'
 import type { DeviceInfo, PathInfo } from '../properties/device-info.ts'
+import { withLeftovers } from '../rollback.ts'
 import type { Leftover } from '../rollback.ts'
 import type { UnitAddress } from '../scsi/unit.ts'
 import { attachMultipath } from './attach.ts'
@@ -63,17 +64,27 @@ export async function connectByOne<Way, Up extends PathUp<Way>>(
 ): Promise<DeviceInfo> {
   using operation = new Operation(`${reach.name}.connectVolume`, options)
   using _volume = await operation.step('lock', (signal) => lock(reach.key, signal))
-  const path = await firstPath(reach, await reach.named(operation), operation)
-  return await describe(reach, { paths: [path], expected: 1 }, operation)
+  return await byFirstPath(reach, await reach.named(operation), { expected: 1 }, operation)
 }
 
-/** The ways in turn, until one works. */
-function firstPath<Way, Up extends PathUp<Way>>(
+/** By the first of these ways that works. A device that cannot be handed out after all is taken back. */
+async function byFirstPath<Way, Up extends PathUp<Way>>(
   reach: Reach<Way, Up>,
   ways: readonly Way[],
+  attached: Omit<Attached<Way, Up>, 'paths'>,
   operation: Operation,
-): Promise<Up> {
-  return inTurn(ways, (way, patience) => reach.bring(way, patience, operation), operation)
+): Promise<DeviceInfo> {
+  const bring = (way: Way, patience: AbortSignal): Promise<Up> => reach.bring(way, patience, operation)
+  const path = await inTurn(ways, bring, operation)
+  return await orUndone(describe(reach, { paths: [path], ...attached }, operation), () => path.undo())
+}
+
+async function orUndone<T>(outcome: Promise<T>, undo: () => Promise<Leftover[]>): Promise<T> {
+  try {
+    return await outcome
+  } catch (error) {
+    throw withLeftovers(asBrickError(error, 'attach'), await undo())
+  }
 }
 
 /**
@@ -93,22 +104,22 @@ export async function connectByAll<Way, Up extends PathUp<Way>>(
   const named = await reach.named(operation)
   const absence = await asked
   if (absence) {
-    const path = await firstPath(reach, named, operation)
-    return await describe(reach, { paths: [path], expected: named.length, refusals: [absence] }, operation)
+    return await byFirstPath(reach, named, { expected: named.length, refusals: [absence] }, operation)
   }
   const { ways: all, failure } = await reach.all(named, operation)
   const bring = (way: Way, giveUp: AbortSignal): Promise<Up> =>
     reach.bring(way, anyOf(giveUp, operation.share(0.5)), operation)
-  const { ways, map, refusal } = await attachMultipath(all, bring, { ready, enforce }, operation)
+  const { ways, map, refusal, undo } = await attachMultipath(all, bring, { ready, enforce }, operation)
   call.lastUntil(ways.settled)
+  const refusals = [failure, refusal].filter((error) => error !== undefined)
+  const attached = { paths: ways.up, map, expected: all.length, failed: ways.failed, refusals }
+  const info = await orUndone(describe(reach, attached, operation), undo)
   void seeToTheRest(ways, stop, {
     key: reach.key,
     name: `${reach.name}.rejoin`,
     retry: (missing, known, again) => reach.rejoin(missing, known, again),
   })
-  const refusals = [failure, refusal].filter((error) => error !== undefined)
-  const attached = { paths: ways.up, map, expected: all.length, failed: ways.failed, refusals }
-  return await describe(reach, attached, operation)
+  return info
 }
 
 /** Why there will be no map; undefined when a multipathd runs. @throws BrickError MULTIPATH_FAILED if `enforce` */
