@@ -1,7 +1,5 @@
-import { createRequire } from 'node:module'
-import { fileURLToPath } from 'node:url'
+import { loadAddon } from './addon.ts'
 import { errnoName } from './errno.ts'
-import { BrickError } from './errors.ts'
 
 /** A blocking call on one of the addon's own threads. */
 export interface Job<T> {
@@ -179,22 +177,7 @@ let loaded: Binding | undefined
 
 /** The addon, loaded at its first use: importing hostbrick works, and costs nothing, where the addon does not. */
 export function binding(): Binding {
-  return (loaded ??= load())
-}
-
-function load(): Binding {
-  const root = fileURLToPath(new URL('..', import.meta.url))
-  try {
-    const loadAddon = createRequire(import.meta.url)('node-gyp-build') as (directory: string) => Binding
-    return loadAddon(root)
-  } catch (cause) {
-    const { platform, arch } = process
-    throw new BrickError(
-      'NOT_SUPPORTED',
-      `hostbrick has no binary for ${platform}-${arch} in ${root}: build it there with 'npx cmake-js build'`,
-      { cause, details: { platform, arch } },
-    )
-  }
+  return (loaded ??= loadAddon() as Binding)
 }
 
 /** A system call failed: `code` is the errno's name, as on Node's own system errors. */

@@ -1,49 +1,111 @@
 import { inspect } from 'node:util'
 
-/**
- * What can go wrong, by its stable code: what it means, and whether the same call can succeed later without anybody
- * changing its arguments.
- */
+interface ErrorFacts {
+  readonly meaning: string
+  /** Whether the same call can succeed later without anybody changing its arguments, unless the error itself says otherwise. */
+  readonly retryable: boolean
+  /** The gRPC status that a CSI node plugin answers with. ABORTED is CSI's for a volume that something else is busy with. */
+  readonly csi: string
+}
+
+/** What can go wrong, by its stable code. The documentation's tables are checked against this one. */
 export const errorCodes = {
-  /** An argument or a connection property is missing, malformed or contradictory. Nothing was touched. */
-  INVALID_ARGUMENT: { retryable: false },
-  /** The caller's AbortSignal fired; `cause` is its reason. */
-  ABORTED: { retryable: true },
-  /** The call's `timeout` passed. */
-  TIMEOUT: { retryable: true },
-  /** The portal does not answer. */
-  PORTAL_UNREACHABLE: { retryable: true },
-  /** The portal answers, but has no such target for this initiator; retryable when it says that this may change. */
-  TARGET_NOT_FOUND: { retryable: false },
-  /** The target refused the credentials, or they do not match what it asks for; a key opens no slot of a LUKS volume. */
-  AUTH_FAILED: { retryable: false },
-  /** The target or the initiator daemon refused or dropped the login for another reason, or does not keep to the protocol. */
-  LOGIN_FAILED: { retryable: true },
-  /** The target is logged in, but does not show the logical unit to this host. */
-  LUN_NOT_MAPPED: { retryable: true },
-  /** The volume has no device on this host. */
-  DEVICE_NOT_FOUND: { retryable: true },
-  /** The device is not the volume it should be, or does not say what it is. It was left alone. */
-  IDENTITY_MISMATCH: { retryable: false },
-  /** The device is mounted, held by another device or open exclusively. It was left alone. */
-  DEVICE_IN_USE: { retryable: true },
-  /** Another program holds a lock that this call needs. */
-  BUSY: { retryable: true },
-  /** multipathd is not running, or makes no map of the volume's paths. */
-  MULTIPATH_FAILED: { retryable: true },
-  /** The device's data could not be written out; without `force` nothing was removed. */
-  FLUSH_FAILED: { retryable: true },
-  /** The volume is smaller than the call expects. */
-  NOT_EXTENDED: { retryable: true },
-  /** This host lacks what the call needs: a module, a device node, a daemon or a program. */
-  NOT_SUPPORTED: { retryable: false },
-  /** The kernel refused for want of privileges. */
-  PERMISSION_DENIED: { retryable: false },
-  /** A program that hostbrick called failed in a way that has no code of its own. */
-  TOOL_FAILED: { retryable: true },
-  /** A system call failed in a way that has no code of its own; `cause` has errno, syscall and path. */
-  SYSTEM: { retryable: true },
-} as const satisfies Record<string, { retryable: boolean }>
+  INVALID_ARGUMENT: {
+    meaning: 'an argument or property is missing, malformed or contradictory; nothing was touched',
+    retryable: false,
+    csi: 'INVALID_ARGUMENT',
+  },
+  ABORTED: {
+    meaning: "the caller's signal fired; `cause` is its reason",
+    retryable: true,
+    csi: 'CANCELLED',
+  },
+  TIMEOUT: {
+    meaning: "the call's time was over",
+    retryable: true,
+    csi: 'DEADLINE_EXCEEDED',
+  },
+  PORTAL_UNREACHABLE: {
+    meaning: 'the portal does not answer',
+    retryable: true,
+    csi: 'UNAVAILABLE',
+  },
+  TARGET_NOT_FOUND: {
+    meaning: 'the portal has no such target for this host; retryable when it says that this may change',
+    retryable: false,
+    csi: 'NOT_FOUND',
+  },
+  AUTH_FAILED: {
+    meaning: 'the target refused the credentials, or the key opens no slot of a LUKS volume',
+    retryable: false,
+    csi: 'UNAUTHENTICATED',
+  },
+  LOGIN_FAILED: {
+    meaning: 'the login or discovery failed for another reason',
+    retryable: true,
+    csi: 'UNAVAILABLE',
+  },
+  LUN_NOT_MAPPED: {
+    meaning: 'the target does not show the unit to this host',
+    retryable: true,
+    csi: 'UNAVAILABLE',
+  },
+  DEVICE_NOT_FOUND: {
+    meaning: 'the volume has no device on this host',
+    retryable: true,
+    csi: 'UNAVAILABLE',
+  },
+  IDENTITY_MISMATCH: {
+    meaning: 'the device is not the volume, or does not say what it is; it was left alone',
+    retryable: false,
+    csi: 'FAILED_PRECONDITION',
+  },
+  DEVICE_IN_USE: {
+    meaning: 'the device is mounted, held or open exclusively; without `force` it was left alone',
+    retryable: true,
+    csi: 'FAILED_PRECONDITION',
+  },
+  MULTIPATH_FAILED: {
+    meaning: "multipathd is not running, or makes no map of the volume's paths",
+    retryable: true,
+    csi: 'UNAVAILABLE',
+  },
+  BUSY: {
+    meaning: 'another program holds a lock that is needed',
+    retryable: true,
+    csi: 'ABORTED',
+  },
+  FLUSH_FAILED: {
+    meaning: "the device's data could not be written out; without `force` nothing was removed",
+    retryable: true,
+    csi: 'INTERNAL',
+  },
+  NOT_EXTENDED: {
+    meaning: 'the volume is smaller than expected',
+    retryable: true,
+    csi: 'UNAVAILABLE',
+  },
+  NOT_SUPPORTED: {
+    meaning: 'the host lacks a module, device node, daemon or program',
+    retryable: false,
+    csi: 'FAILED_PRECONDITION',
+  },
+  PERMISSION_DENIED: {
+    meaning: 'the kernel refused for want of privileges',
+    retryable: false,
+    csi: 'PERMISSION_DENIED',
+  },
+  TOOL_FAILED: {
+    meaning: 'a program that was called failed in a way that has no code of its own',
+    retryable: true,
+    csi: 'INTERNAL',
+  },
+  SYSTEM: {
+    meaning: 'a system call failed in a way that has no code of its own; `details` has errno, syscall and path',
+    retryable: true,
+    csi: 'INTERNAL',
+  },
+} as const satisfies Record<string, ErrorFacts>
 
 export type ErrorCode = keyof typeof errorCodes
 

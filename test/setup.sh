@@ -1,6 +1,6 @@
 #!/bin/bash
-# setup.sh [lab] [lint]: what this machine lacks to build the project, and with a name also to run the lab or the
-# native linters. Needs node and Debian's apt; changes nothing when everything is there.
+# setup.sh [lab] [lint] [package]: what this machine lacks to build the project, and with a name also to run the lab, the
+# native linters or the tests of the package. Needs node and Debian's apt; changes nothing when everything is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,8 +13,12 @@ for group in "$@"; do
       suffix=$(. /etc/os-release && [[ ${VERSION_ID:-} != 12 ]] || echo -19)
       packages+=("clang-format$suffix" "clang-tidy$suffix" "clang$suffix" "libclang-rt$suffix-dev")
       ;;
+    package)
+      packages+=(debootstrap musl qemu-user-static)
+      packages+=(libc6-arm64-cross libstdc++6-arm64-cross libgcc-s1-arm64-cross libatomic1-arm64-cross)
+      ;;
     *)
-      echo "usage: test/setup.sh [lab] [lint]" >&2
+      echo "usage: test/setup.sh [lab] [lint] [package]" >&2
       exit 2
       ;;
   esac

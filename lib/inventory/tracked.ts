@@ -11,14 +11,21 @@ export interface Looked {
 
 /** Devices that are brought up to date by looking at those in doubt, which costs the same however many others there are. */
 export class TrackedDevices extends Devices {
-  /** @throws BrickError as `inventory` does */
+  /**
+   * @throws BrickError as `inventory` does
+   * @internal
+   */
   async look({ all, names }: InDoubt): Promise<Looked> {
     const looked = all ? { before: this.devices, after: await readDevices() } : await this.#lookAt(names)
     this.replace(looked.before, looked.after)
     return looked
   }
 
-  /** As if these had not been seen yet. */
+  /**
+   * As if these had not been seen yet.
+   *
+   * @internal
+   */
   forget(devices: readonly BlockDevice[]): void {
     this.replace(devices, [])
   }

@@ -15,7 +15,7 @@ export class LiveInventory extends TrackedDevices implements Disposable {
   readonly #stop = new AbortController()
   #look: Promise<unknown>
 
-  /** Use `liveInventory`. */
+  /** @internal `liveInventory` makes one. */
   constructor(occasions: Occasions) {
     super()
     this.#occasions = occasions

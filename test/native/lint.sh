@@ -12,7 +12,8 @@ find_tool() {
 }
 
 format=$(find_tool clang-format)
-mapfile -t sources < <(find native test/native -name '*.h' -o -name '*.cc' | sort)
+# The compiler in native/toolchain brings headers of its own.
+mapfile -t sources < <(find native test/native -name node_modules -prune -o \( -name '*.h' -o -name '*.cc' \) -print | sort)
 
 if [[ ${1:-} == --fix ]]; then
   exec "$format" -i "${sources[@]}"
@@ -21,6 +22,6 @@ fi
 "$format" --dry-run -Werror "${sources[@]}"
 
 tidy=$(find_tool clang-tidy)
-[[ -f build/compile_commands.json ]] || npx cmake-js configure --log-level error
-find native -name '*.cc' -print0 |
+[[ -f build/compile_commands.json ]] || npx cmake-js configure --log-level error --CDHOSTBRICK_STRICT=ON
+find native -name node_modules -prune -o -name '*.cc' -print0 |
   xargs -0 --max-procs="$(nproc)" --max-args=4 "$tidy" -p build --quiet --warnings-as-errors='*'

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 # build FOLDER SANITIZERS TARGET [CMAKE OPTION]...
 build() {
   cmake -S . -B "$1" -G Ninja --log-level=WARNING -DCMAKE_BUILD_TYPE=Debug \
-    -DHOSTBRICK_TESTS=ON -DHOSTBRICK_SANITIZE="$2" "${@:4}" >/dev/null
+    -DHOSTBRICK_STRICT=ON -DHOSTBRICK_TESTS=ON -DHOSTBRICK_SANITIZE="$2" "${@:4}" >/dev/null
   cmake --build "$1" --target "$3" --parallel 2 -- --quiet
 }
 

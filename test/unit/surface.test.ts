@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { getuid } from 'node:process'
 import { describe, it } from 'node:test'
-import { BrickError, errorCodes, ISCSIConnector } from '../../lib/index.ts'
+import { ISCSIConnector } from '../../lib/index.ts'
+import type { BrickError } from '../../lib/index.ts'
 import { binding } from '../../lib/binding.ts'
 import { emptyHost, ended, run } from './children/child.ts'
 
@@ -124,14 +125,4 @@ describe('ISCSIConnector', { skip: !root && 'only root has /run/hostbrick' }, ()
       await assert.rejects(called, { code: 'ABORTED' })
     })
   }
-})
-
-describe('error codes', () => {
-  it('say whether to try again', () => {
-    for (const [code, { retryable }] of Object.entries(errorCodes)) {
-      const error = new BrickError(code as keyof typeof errorCodes, 'x')
-      assert.deepEqual([error.retryable, error.step, error.details], [retryable, undefined, {}])
-    }
-    assert.equal(new BrickError('BUSY', 'x', { retryable: false }).retryable, false)
-  })
 })

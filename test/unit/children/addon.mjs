@@ -4,14 +4,10 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { fileURLToPath } from 'node:url'
 
-const require = createRequire(import.meta.url)
-const loader = require('node-gyp-build')
-const root = fileURLToPath(new URL('../../..', import.meta.url))
+export const addonFile = fileURLToPath(new URL('../../../build/Release/hostbrick.node', import.meta.url))
 
-/** The addon as lib/binding.ts loads it. */
-export const native = loader(root)
-
-export const addonFile = loader.resolve(root)
+/** The addon as lib/addon.ts loads it. */
+export const native = createRequire(import.meta.url)(addonFile)
 
 let folder
 let count = 0

@@ -1,0 +1,35 @@
+import { closeSync, existsSync, openSync, readSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { BrickError } from './errors.ts'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+/** Loads the addon: what was built here from source, if anything was, or else the package's binary for this platform. */
+export function loadAddon(): unknown {
+  const { platform, arch } = process
+  const libc = nameOfLibc()
+  const built = `${root}build/Release/hostbrick.node`
+  const packed = `${root}prebuilds/${platform}-${arch}/hostbrick.${libc}.node`
+  try {
+    return createRequire(import.meta.url)(existsSync(built) ? built : packed)
+  } catch (cause) {
+    throw new BrickError(
+      'NOT_SUPPORTED',
+      `hostbrick has no binary that works on ${platform}-${arch} with ${libc}: build one with 'npm run --prefix ${root} build:source'`,
+      { cause, details: { platform, arch, libc } },
+    )
+  }
+}
+
+/** By the loader that this very program asks for, which its first page names. */
+function nameOfLibc(): 'glibc' | 'musl' {
+  const page = Buffer.alloc(4096)
+  const program = openSync(process.execPath, 'r')
+  try {
+    readSync(program, page)
+  } finally {
+    closeSync(program)
+  }
+  return page.includes('/ld-musl-') ? 'musl' : 'glibc'
+}
