@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, readSync } from 'node:fs'
+import { closeSync, openSync, readSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { BrickError } from './errors.ts'
@@ -7,18 +7,23 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 
 /** Loads the addon: what was built here from source, if anything was, or else the package's binary for this platform. */
 export function loadAddon(): unknown {
-  const { platform, arch } = process
+  const { platform, arch, env } = process
   const libc = nameOfLibc()
-  const built = `${root}build/Release/hostbrick.node`
-  const packed = `${root}prebuilds/${platform}-${arch}/hostbrick.${libc}.node`
+  const given = env['LIBC']
+  // node-gyp-build takes every system but Alpine for one with glibc, unless it is told.
+  env['LIBC'] = libc
   try {
-    return createRequire(import.meta.url)(existsSync(built) ? built : packed)
+    const load = createRequire(import.meta.url)('node-gyp-build') as (folder: string) => unknown
+    return load(root)
   } catch (cause) {
     throw new BrickError(
       'NOT_SUPPORTED',
       `hostbrick has no binary that works on ${platform}-${arch} with ${libc}: build one with 'npm run --prefix ${root} build:source'`,
       { cause, details: { platform, arch, libc } },
     )
+  } finally {
+    if (given === undefined) delete env['LIBC']
+    else env['LIBC'] = given
   }
 }
 

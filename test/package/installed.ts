@@ -10,7 +10,13 @@ export const root = fileURLToPath(new URL('../..', import.meta.url))
 
 export const work = `${root}build/package`
 
-export const tarball = `${work}/${readdirSync(work).find((file) => file.endsWith('.tgz')) ?? 'a tarball'}`
+const packed = (name: string): string =>
+  `${work}/${readdirSync(work).find((file) => file.startsWith(name) && file.endsWith('.tgz')) ?? name}`
+
+export const tarball = packed('hostbrick')
+
+/** All that the package needs. */
+export const dependency = packed('node-gyp-build')
 
 /** A folder that is there for as long as the tests of a file run. */
 export function freshFolder(): string {
@@ -26,7 +32,7 @@ export function install(): string {
   const folder = freshFolder()
   writeFileSync(`${folder}/package.json`, '{ "type": "module" }')
   writeFileSync(`${folder}/look.js`, look)
-  say('npm', ['install', '--offline', '--no-audit', '--no-fund', tarball], { cwd: folder })
+  say('npm', ['install', '--offline', '--no-audit', '--no-fund', tarball, dependency], { cwd: folder })
   return folder
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { cpSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs'
 import { describe, it } from 'node:test'
-import { freshFolder, install, look, root, say, tarball } from './installed.ts'
+import { dependency, freshFolder, install, look, root, say, tarball } from './installed.ts'
 import type { Looked } from './installed.ts'
 
 const platforms = [
@@ -52,11 +52,11 @@ describe('the package', () => {
     assert.deepEqual(listed, found)
   })
 
-  it('brings no other package along, and runs nothing when it is installed', () => {
+  it('brings only what chooses the binary along, and runs nothing when it is installed', () => {
     const installed = install()
     assert.deepEqual(
       readdirSync(`${installed}/node_modules`).filter((name) => !name.startsWith('.')),
-      ['hostbrick'],
+      ['hostbrick', 'node-gyp-build'],
     )
     const { scripts } = JSON.parse(readFileSync(`${installed}/node_modules/hostbrick/package.json`, 'utf8')) as {
       scripts: object
@@ -110,6 +110,7 @@ describe('on an old Debian with nothing but node, the package', () => {
       script,
     ])
   cpSync(tarball, `${debian}/root/hostbrick.tgz`)
+  cpSync(dependency, `${debian}/root/node-gyp-build.tgz`)
 
   it('finds no compiler and no Python', () => {
     const found = inDebian(
@@ -120,7 +121,7 @@ describe('on an old Debian with nothing but node, the package', () => {
 
   it('is installed, and makes an inventory', () => {
     inDebian(`rm -rf /root/agent; mkdir /root/agent; cd /root/agent; echo '{ "type": "module" }' >package.json
-      npm install --offline --no-audit --no-fund /root/hostbrick.tgz
+      npm install --offline --no-audit --no-fund /root/hostbrick.tgz /root/node-gyp-build.tgz
       cat >look.js <<'END'\n${look}\nEND`)
     const { binary, devices } = JSON.parse(inDebian('cd /root/agent; node look.js')) as Looked
     assert.match(binary, /\/linux-x64\/hostbrick\.glibc\.node$/)

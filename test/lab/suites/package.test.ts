@@ -1,7 +1,7 @@
 /** The package that test/package/run.sh has packed, in place in a folder of its own, on another Debian than it was packed on. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { loadModules, run } from '../command.ts'
@@ -16,7 +16,7 @@ const IQN = 'iqn.2026-11.lab:package'
 const NQN = 'nqn.2026-11.lab:package'
 const agent = '/root/agent'
 const packed = '/share/build/package'
-const tarball = existsSync(packed) && readdirSync(packed).find((file) => file.endsWith('.tgz'))
+const tarball = existsSync(packed) && readdirSync(packed).find((file) => /^hostbrick-.*\.tgz$/.test(file))
 
 describe('the package', { skip: !tarball && 'npm run test:package packs it' }, () => {
   let iscsid: Daemon
@@ -26,8 +26,9 @@ describe('the package', { skip: !tarball && 'npm run test:package packs it' }, (
   let clean: Snapshot
 
   before(async () => {
-    // The guest has no npm. An installation does no more than this: the package needs no other one and runs no script.
+    // The guest has no npm. An installation does no more than this: the package needs one other and runs no script.
     mkdirSync(`${agent}/node_modules/hostbrick`, { recursive: true })
+    cpSync('/share/node_modules/node-gyp-build', `${agent}/node_modules/node-gyp-build`, { recursive: true })
     run('tar', '-xzf', `${packed}/${String(tarball)}`, '-C', `${agent}/node_modules/hostbrick`, '--strip-components=1')
     writeFileSync(`${agent}/package.json`, '{ "type": "module" }')
 
