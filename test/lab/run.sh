@@ -25,8 +25,7 @@ main() {
   fi
 
   local suites=("$@") suite
-  # By name only: over two Fibre Channel ports the guest's kernel loses writes, and now and then hangs; see README.md.
-  [[ $# -gt 0 ]] || mapfile -t suites < <(list suites .test.ts | grep --invert-match '^fibre-channel-multipath$')
+  [[ $# -gt 0 ]] || mapfile -t suites < <(list suites .test.ts)
   for suite in "${suites[@]}"; do
     [[ -f $lab/suites/$suite.test.ts ]] || choose_from suites .test.ts
   done
