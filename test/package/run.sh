@@ -19,6 +19,7 @@ main() {
   npm pack --silent --pack-destination "$work"
   # Installed from a file too, so that nothing is asked of a registry.
   npm pack --silent --ignore-scripts --pack-destination "$work" ./node_modules/node-gyp-build
+  copy_npm "$work"
   HOSTBRICK_BARE_DEBIAN=$debian node --import tsx --test --test-concurrency=2 --test-timeout=300000 $tests/*.test.ts
   tell_import_time
 }
@@ -48,12 +49,16 @@ make_bare_debian() {
       { tail "$work/debootstrap.log" && return 1; }
     touch "$debian/ready"
   fi
-  local npm=$debian/usr/local/lib/node_modules/npm
-  rm -rf "$npm"
-  mkdir -p "${npm%/npm}"
-  cp -r "$(npm root --global)/npm" "$npm"
+  copy_npm "$debian/usr/local/lib/node_modules"
   ln -sf ../lib/node_modules/npm/bin/npm-cli.js "$debian/usr/local/bin/npm"
   cp --remove-destination "$(node --print process.execPath)" "$debian/usr/local/bin/node"
+}
+
+# copy_npm FOLDER: this machine's own npm, for machines that have none.
+copy_npm() {
+  rm -rf "$1/npm"
+  mkdir -p "$1"
+  cp -r "$(npm root --global)/npm" "$1/npm"
 }
 
 # make_musl ARCH MACHINE LOADER LIBRARIES: a folder with musl and the C++ library that Bun asks for, in lib. There is no Node
