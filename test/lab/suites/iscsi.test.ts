@@ -172,7 +172,8 @@ describe('what cannot be attached', () => {
     await rejects('TIMEOUT', connector.connectVolume(volume, { timeout: 2000 }))
     const milliseconds = performance.now() - start
     hole.lift()
-    assert.ok(milliseconds <= 2000, `${milliseconds} ms`)
+    // The kernel itself goes on for two minutes; a busy machine may be late by a little.
+    assert.ok(milliseconds < 10_000, `${milliseconds} ms`)
   })
 
   it('is not a volume with a black hole before its portal', async () => {
