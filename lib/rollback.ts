@@ -1,5 +1,6 @@
 import type { BrickError } from './errors.ts'
 import { lock } from './lock.ts'
+import { asBrickError } from './operation.ts'
 import type { Operation } from './operation.ts'
 
 /** One undoing that failed. */
@@ -45,6 +46,15 @@ export async function undoLocked(key: string, rollback: Rollback, operation: Ope
     return [{ step, error }]
   } finally {
     for (const release of held) release[Symbol.dispose]()
+  }
+}
+
+/** The outcome of what completes an attach; when it fails the attach is undone. */
+export async function orUndone<T>(outcome: Promise<T>, undo: () => Promise<Leftover[]>): Promise<T> {
+  try {
+    return await outcome
+  } catch (error) {
+    throw withLeftovers(asBrickError(error, 'attach'), await undo())
   }
 }
 

@@ -23,7 +23,7 @@ import type { DeviceInfo, KnownDevice } from '../properties/device-info.ts'
 import { parseNvmeofProperties, parseNvmeSettings } from '../properties/nvmeof.ts'
 import type { NvmeConnectSettings, NvmeofProperties, NvmeTarget } from '../properties/nvmeof.ts'
 import { Mirror } from '../raid/mirror.ts'
-import { withLeftovers } from '../rollback.ts'
+import { orUndone, withLeftovers } from '../rollback.ts'
 import { together } from '../together.ts'
 import { attempts } from '../volume/attempts.ts'
 import { parseReady } from '../volume/attach.ts'
@@ -98,12 +98,11 @@ export class NVMeOFConnector extends VolumeConnector {
     const ways = await allWays(destinations, volume.target, ready, operation)
     // What is still being tried goes on with the volume's lock.
     call.lastUntil(ways.settled)
-    const controllers = await operation
-      .step('paths', (signal) => ownControllers(volume.target.nqn, host, signal))
-      .catch(async (error: unknown) => {
-        stop.abort()
-        throw withLeftovers(asBrickError(error, 'paths'), await ways.undo())
-      })
+    const found = operation.step('paths', (signal) => ownControllers(volume.target.nqn, host, signal))
+    const controllers = await orUndone(found, () => {
+      stop.abort()
+      return ways.undo()
+    })
     void seeToTheRest(ways, stop, {
       key: volumeKey(volume.target),
       name: 'nvmeof.rejoin',

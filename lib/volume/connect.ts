@@ -6,7 +6,7 @@ import type { LiveMap } from '../multipath/map.ts'
 import { asBrickError, Operation } from '../operation.ts'
 import type { CallOptions } from '../operation.ts'
 import type { DeviceInfo, PathInfo } from '../properties/device-info.ts'
-import { withLeftovers } from '../rollback.ts'
+import { orUndone } from '../rollback.ts'
 import type { Leftover } from '../rollback.ts'
 import type { UnitAddress } from '../scsi/unit.ts'
 import { attachMultipath } from './attach.ts'
@@ -77,14 +77,6 @@ async function byFirstPath<Way, Up extends PathUp<Way>>(
   const bring = (way: Way, patience: AbortSignal): Promise<Up> => reach.bring(way, patience, operation)
   const path = await inTurn(ways, bring, operation)
   return await orUndone(describe(reach, { paths: [path], ...attached }, operation), () => path.undo())
-}
-
-async function orUndone<T>(outcome: Promise<T>, undo: () => Promise<Leftover[]>): Promise<T> {
-  try {
-    return await outcome
-  } catch (error) {
-    throw withLeftovers(asBrickError(error, 'attach'), await undo())
-  }
 }
 
 /**

@@ -47,8 +47,7 @@ async function releasePath({ unit, disk, noted }: ScsiPath, attempt: Attempt): P
     attempt('use', (signal) => refuseInUse(disk.path, signal)),
     attempt('identity', async (signal) => {
       await refuseOutOfReach(unit, disk, signal)
-      const live = await liveIdentity(disk, signal)
-      return noted !== null && live !== undefined && sameUnit(noted, live)
+      return await isAsNoted(disk, noted, signal)
     }),
   ])
   // Another volume now: nothing must be written to it.
@@ -104,7 +103,10 @@ async function flushMap({ path }: PartitionedMap, paths: readonly ScsiPath[], si
 
 /** Whether the path leads to the volume that the kernel noted; undefined when its target is out of reach. */
 async function isStillSame({ unit, disk, noted }: ScsiPath, signal: AbortSignal): Promise<boolean | undefined> {
-  if (!(await isRunning(unit, signal))) return undefined
+  return (await isRunning(unit, signal)) ? await isAsNoted(disk, noted, signal) : undefined
+}
+
+async function isAsNoted(disk: Disk, noted: ScsiPath['noted'], signal: AbortSignal): Promise<boolean> {
   const live = await liveIdentity(disk, signal)
   return noted !== null && live !== undefined && sameUnit(noted, live)
 }
