@@ -98,6 +98,12 @@ export interface LogPage {
 
 export type UeventGroup = 'kernel' | 'udev'
 
+export interface UeventMonitor {
+  /** From now on only events that contain one of these texts are received; before the first call, none. */
+  only(texts: readonly string[]): void
+  close(): void
+}
+
 /** What the kernel says of an iSCSI session; see native/iscsi/message.h. */
 export type SessionEvent =
   | { readonly kind: 'created' | 'destroyed' | 'unbound'; readonly session: number; readonly host: number }
@@ -167,7 +173,7 @@ export interface Binding {
   lockByte(lane: string, path: string, offset: bigint): Job<() => void>
   /** At once, without a thread: undefined while somebody else holds it. */
   tryLockByte(path: string, offset: bigint): (() => void) | undefined
-  openMonitor(group: UeventGroup, receive: (events: string[], lost: boolean) => void): () => void
+  openMonitor(group: UeventGroup, receive: (events: string[], lost: boolean) => void): UeventMonitor
   /** EPROTONOSUPPORT when the kernel has no iSCSI loaded, EPERM without CAP_NET_ADMIN. */
   openSessionMonitor(receive: (events: SessionEvent[], lost: boolean) => void): () => void
   laneStatistics(): LaneStatistics

@@ -11,7 +11,7 @@ type Look<T> = () => T | undefined | Promise<T | undefined>
 /**
  * Waiting for the host to become as it should be: subscribe, then act, then wait.
  *
- *     using watch = new Watch('kernel', (event) => event.subsystem === 'block')
+ *     using watch = new Watch('kernel', ['SUBSYSTEM=block\0'])
  *     await act()
  *     const device = await watch.until(() => look(), signal)
  *
@@ -23,14 +23,22 @@ export class Watch implements Disposable {
   #overdue = false
   #wake: (() => void) | undefined
 
-  /** `relevant` says which events are worth another look; it may also take down what they tell. */
-  constructor(group: UeventGroup, relevant: (event: Uevent) => boolean) {
-    this.#subscription = listen(group, (event) => {
-      if (event !== undefined && !relevant(event)) return
-      this.#due = true
-      this.#overdue ||= event === undefined
-      this.#wake?.()
-    })
+  /**
+   * Events with one of `texts` in them are worth another look, if they are `relevant`; that may also take down what they
+   * tell. What the texts rule out does not even reach the event loop.
+   */
+  constructor(group: UeventGroup, texts: readonly string[], relevant: (event: Uevent) => boolean = () => true) {
+    const isMeant = (event: Uevent): boolean => texts.some((text) => event.mentions(text)) && relevant(event)
+    this.#subscription = listen(
+      group,
+      (event) => {
+        if (event !== undefined && !isMeant(event)) return
+        this.#due = true
+        this.#overdue ||= event === undefined
+        this.#wake?.()
+      },
+      texts,
+    )
   }
 
   /**

@@ -5,6 +5,7 @@ import type { FibreChannelProperties, FibreChannelTarget } from '../properties/f
 import type { KernelLun } from '../scsi/lun.ts'
 import { findDisk } from '../scsi/unit.ts'
 import type { UnitAddress } from '../scsi/unit.ts'
+import { ofSubsystem } from '../udev/uevents.ts'
 import { Watch } from '../wait.ts'
 import type { Architecture } from './architecture.ts'
 import { readFabric } from './ports.ts'
@@ -42,7 +43,7 @@ export async function findRoutes(
   const patience = anyOf(operation.share(0.5), AbortSignal.timeout(portPatience))
   let fabric: Fabric | undefined
   return await operation.step('ports', async (signal) => {
-    using watch = new Watch('kernel', (event) => event.subsystem === 'fc_remote_ports')
+    using watch = new Watch('kernel', [ofSubsystem('fc_remote_ports')])
     const look = async (): Promise<Route[] | undefined> => {
       const searched = fabric !== undefined
       fabric = await readFabric(signal)

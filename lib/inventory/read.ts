@@ -2,13 +2,16 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { binding, finishWithin } from '../binding.ts'
 import type { WalkFolder } from '../binding.ts'
 import { asBrickError } from '../operation.ts'
-import { blockFolder, subsystemFolders, toBlockDevice, toSubsystem } from './block-device.ts'
 import type { BlockDevice } from './block-device.ts'
 import { readWalk } from './walk.ts'
 import type { WalkEntry } from './walk.ts'
+import { blockFolder, subsystemFolders, toSubsystem, WalkedDevice } from './walked-device.ts'
+import type { Subsystem } from './walked-device.ts'
 
 /** Milliseconds that a walk may take. It reads memory only: a kernel that does not answer for so long is in trouble. */
 const patience = 60_000
+
+const none: readonly string[] = []
 
 /** Milliseconds for which the devices of a walk are made at a stretch. */
 const stretch = 2
@@ -25,8 +28,7 @@ export async function readDevices(root = '/sys'): Promise<BlockDevice[]> {
   const devices: BlockDevice[] = []
   let end = performance.now() + stretch
   for (const [number, entry] of entries.blocks.entries()) {
-    const device = toBlockDevice(entry, entries.subsystems, holders.get(entry.name) ?? [])
-    if (device) devices.push(device)
+    devices.push(new WalkedDevice(entry, holders.get(entry.name) ?? none, entries.subsystems))
     // The clock is dearer than a device.
     if (number % 16 === 0 && performance.now() > end) {
       await nextTurn()
@@ -42,10 +44,7 @@ export async function readSomeDevices(names: readonly string[], root = '/sys'): 
   const directories = [...blockFolder.directories, { name: 'holders' }]
   const some = { ...blockFolder, directories, entries: names }
   const { blocks, subsystems } = await walk(root, some, names.some(isNvme) ? subsystemFolders : [])
-  const devices = blocks.map((entry) => {
-    return toBlockDevice(entry, subsystems, entry.names('holders')?.toSorted() ?? [])
-  })
-  return devices.filter((device) => device !== undefined)
+  return blocks.map((entry) => new WalkedDevice(entry, entry.names('holders')?.sort() ?? none, subsystems))
 }
 
 function isNvme(name: string): boolean {
@@ -56,16 +55,17 @@ async function walk(
   root: string,
   block: WalkFolder,
   others: readonly WalkFolder[],
-): Promise<{ blocks: WalkEntry[]; subsystems: Map<string, ReturnType<typeof toSubsystem>> }> {
+): Promise<{ blocks: WalkEntry[]; subsystems: Map<string, Subsystem> }> {
   const folders = [...others, block]
   try {
     const bytes = await finishWithin(binding().walk('inventory', root, folders), patience)
-    const entries = [...readWalk(bytes, folders)]
-    const isBlock = ({ folder }: WalkEntry): boolean => folder === others.length
-    const subsystems = entries
-      .filter((entry) => !isBlock(entry))
-      .map((entry) => [entry.name, toSubsystem(entry)] as const)
-    return { blocks: entries.filter(isBlock), subsystems: new Map(subsystems) }
+    const blocks: WalkEntry[] = []
+    const subsystems = new Map<string, Subsystem>()
+    for (const entry of readWalk(bytes, folders)) {
+      if (entry.folder < others.length) subsystems.set(entry.name, toSubsystem(entry))
+      else if (WalkedDevice.hasNode(entry)) blocks.push(entry)
+    }
+    return { blocks, subsystems }
   } catch (error) {
     throw asBrickError(error, 'walk')
   }

@@ -10,30 +10,25 @@ export function* readWalk(bytes: Buffer, folders: readonly WalkFolder[]): Genera
   const content = new WalkBytes(bytes)
   const asked = folders.map((folder) => new AskedFields(folder))
   for (let at = 0; at < bytes.length;) {
-    const end = at + 4 + content.integer(at)
-    if (end <= at + 4 || end > bytes.length) throw cutShort()
-    const number = bytes.readUInt8(at + 4)
-    const fields = asked[number]
-    if (fields === undefined) throw new RangeError(`walk: entry of an unknown folder ${number}`)
-    yield new WalkEntry(content, at + 5, end, number, fields)
+    const start = at + 4
+    const end = start + content.integer(at)
+    if (end <= start || end > bytes.length) throw cutShort()
+    const folder = content.integer(start)
+    const fields = asked[folder]
+    if (fields === undefined) throw new RangeError(`walk: entry of an unknown folder ${folder}`)
+    yield new WalkEntry(content, start, end, folder, fields)
     at = end
   }
 }
 
-/** The fields of a folder's entries, in their order. */
+/** The fields of a folder's entries, by their numbers. */
 class AskedFields {
-  readonly attributes: readonly string[]
-  readonly directories: readonly string[]
+  readonly names: readonly string[]
   readonly #numbers: ReadonlyMap<string, number>
 
   constructor({ attributes, directories }: WalkFolder) {
-    this.attributes = attributes.map(({ name }) => name)
-    this.directories = directories.map(({ name }) => name)
-    this.#numbers = new Map([...this.attributes, ...this.directories].map((name, number) => [name, number]))
-  }
-
-  nameOf(field: number): string {
-    return this.attributes[field] ?? this.directories[field - this.attributes.length] ?? ''
+    this.names = [...attributes, ...directories].map(({ name }) => name)
+    this.#numbers = new Map(this.names.map((name, number) => [name, number]))
   }
 
   numberOf(name: string): number {
@@ -48,129 +43,138 @@ export class WalkEntry {
   /** The folder it was found in, as an index into the walk's folders. */
   readonly folder: number
   readonly name: string
-  /** Where the device sits below /sys/devices, which tells what it hangs on. */
-  readonly path: string
   readonly #content: WalkBytes
+  readonly #start: number
+  readonly #end: number
   readonly #asked: AskedFields
-  /** Where each field begins, attributes first. */
-  readonly #fields: number[] = []
 
-  constructor(content: WalkBytes, start: number, end: number, number: number, asked: AskedFields) {
+  constructor(content: WalkBytes, start: number, end: number, folder: number, asked: AskedFields) {
     this.#content = content
+    this.#start = start
+    this.#end = end
     this.#asked = asked
-    this.folder = number
-    let at = start
-    const text = (): string => {
-      const begin = at + 4
-      at = content.skipText(at, end)
-      return content.text(begin, at)
-    }
-    this.name = text()
-    this.path = text().replace(/^(\.\.\/)+devices/, '')
-    for (let left = asked.attributes.length; left > 0; left--) {
-      this.#fields.push(at)
-      at = content.skip(at, end)
-    }
-    for (let left = asked.directories.length; left > 0; left--) {
-      this.#fields.push(at)
-      at = content.skipDirectory(at, end)
-    }
-    if (at !== end) throw cutShort()
+    this.folder = folder
+    this.name = content.text(this.#nameAt, end)
+  }
+
+  /** Where the device sits below /sys/devices, which tells what it hangs on. */
+  get path(): string {
+    return this.#content.text(this.#content.after(this.#nameAt, this.#end), this.#end)
   }
 
   /** An attribute without the newline at its end; null where there is none, or where it could not be read. */
   text(attribute: string): string | null {
-    const at = this.#place(attribute)
-    const length = this.#content.integer(at)
-    if (length < 0) return null
-    const end = at + 4 + length
-    return this.#content.text(at + 4, this.#content.isNewline(end - 1) ? end - 1 : end)
+    return this.has(attribute) ? this.#content.line(this.#place(attribute), this.#end) : null
   }
 
-  /** The same as it is. */
+  /** Whether there is such an attribute or directory, and could be read. */
+  has(name: string): boolean {
+    return this.#content.integer(this.#place(name)) >= 0
+  }
+
+  /** Whether there is such an attribute, and begins so. Costs less than its text. */
+  begins(attribute: string, text: string): boolean {
+    return this.#content.begins(this.#place(attribute), text)
+  }
+
+  /** An attribute as it is. */
   bytes(attribute: string): Buffer | null {
-    return this.#content.attribute(this.#place(attribute))
+    return this.has(attribute) ? this.#content.bytes(this.#place(attribute), this.#end) : null
   }
 
   /** What is in a directory; null where there is none, or where it could not be read. */
   names(directory: string): string[] | null {
-    return this.#content.names(this.#place(directory))
+    return this.has(directory) ? this.#content.texts(this.#place(directory), this.#end) : null
   }
 
   /** The errno name of everything that is there and could not be read. */
   get unreadable(): Readonly<Record<string, string>> {
     const failed: Record<string, string> = {}
-    for (let field = 0; field < this.#fields.length; field++) {
-      const result = this.#content.integer(this.#fields[field] ?? 0)
-      if (result < 0 && result !== absent) failed[this.#asked.nameOf(field)] = errnoName(result)
+    for (const [number, name] of this.#asked.names.entries()) {
+      const result = this.#content.integer(this.#placeOf(number))
+      if (result < 0 && result !== absent) failed[name] = errnoName(result)
     }
     return failed
   }
 
+  /** Whether the same was read of the same device. */
+  equals(other: WalkEntry): boolean {
+    return this.#content.slice(this.#start, this.#end).equals(other.#content.slice(other.#start, other.#end))
+  }
+
+  get #nameAt(): number {
+    return this.#start + 4 * (1 + this.#asked.names.length)
+  }
+
   #place(name: string): number {
-    return this.#fields[this.#asked.numberOf(name)] ?? 0
+    return this.#placeOf(this.#asked.numberOf(name))
+  }
+
+  #placeOf(number: number): number {
+    return this.#start + this.#content.integer(this.#start + 4 * (1 + number))
   }
 }
 
-/** Reads lengths and texts at places in the bytes. */
+/** What stands at places in the bytes: never beyond `limit`. */
 class WalkBytes {
   readonly #bytes: Buffer
+  readonly #view: DataView
   /** All of it at once: to take texts out of a text costs a tenth of what decoding each one does. */
   readonly #latin1: string
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
     this.#latin1 = bytes.toString('latin1')
   }
 
+  /** @throws RangeError beyond the bytes' end */
   integer(at: number): number {
-    return this.#bytes.readInt32LE(at)
+    return this.#view.getInt32(at, true)
   }
 
-  isNewline(at: number): boolean {
-    return this.#bytes[at] === 0x0a
+  text(at: number, limit: number): string {
+    return this.#textBetween(at + 4, this.after(at, limit))
   }
 
-  text(start: number, end: number): string {
-    const text = this.#latin1.slice(start, end)
-    return ascii.test(text) ? text : this.#bytes.toString('utf8', start, end)
+  /** A text without the newline at its end. */
+  line(at: number, limit: number): string {
+    const end = this.after(at, limit)
+    return this.#textBetween(at + 4, end > at + 4 && this.#bytes[end - 1] === 0x0a ? end - 1 : end)
   }
 
-  attribute(at: number): Buffer | null {
-    const length = this.integer(at)
-    return length < 0 ? null : this.#bytes.subarray(at + 4, at + 4 + length)
+  begins(at: number, text: string): boolean {
+    return this.integer(at) >= text.length && this.#latin1.startsWith(text, at + 4)
   }
 
-  names(at: number): string[] | null {
-    const count = this.integer(at)
-    if (count < 0) return null
+  bytes(at: number, limit: number): Buffer {
+    return this.slice(at + 4, this.after(at, limit))
+  }
+
+  texts(at: number, limit: number): string[] {
     let next = at + 4
-    return Array.from({ length: count }, () => {
-      const begin = next + 4
-      next = begin + this.integer(next)
-      return this.text(begin, next)
+    return Array.from({ length: this.integer(at) }, () => {
+      const text = this.text(next, limit)
+      next = this.after(next, limit)
+      return text
     })
   }
 
-  /** Where what follows the text at `at` begins. */
-  skipText(at: number, end: number): number {
-    if (at + 4 > end || this.integer(at) < 0) throw cutShort()
-    return this.skip(at, end)
+  slice(start: number, end: number): Buffer {
+    return this.#bytes.subarray(start, end)
   }
 
-  /** The same of an attribute, or of the error in its place. */
-  skip(at: number, end: number): number {
-    if (at + 4 > end) throw cutShort()
-    const next = at + 4 + Math.max(this.integer(at), 0)
-    if (next > end) throw cutShort()
-    return next
+  /** Where what follows a text begins. */
+  after(at: number, limit: number): number {
+    const length = this.integer(at)
+    const end = at + 4 + length
+    if (length < 0 || end > limit) throw cutShort()
+    return end
   }
 
-  skipDirectory(at: number, end: number): number {
-    if (at + 4 > end) throw cutShort()
-    let next = at + 4
-    for (let left = this.integer(at); left > 0; left--) next = this.skipText(next, end)
-    return next
+  #textBetween(start: number, end: number): string {
+    const text = this.#latin1.slice(start, end)
+    return ascii.test(text) ? text : this.#bytes.toString('utf8', start, end)
   }
 }
 

@@ -4,7 +4,7 @@ import { Monitor } from '../monitor.ts'
 import type { Listener } from '../monitor.ts'
 
 const monitor = new Monitor<SessionEvent, SessionEvent>(
-  (receive) => binding().openSessionMonitor(receive),
+  (receive) => ({ close: binding().openSessionMonitor(receive) }),
   (event) => event,
 )
 

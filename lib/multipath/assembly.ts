@@ -67,7 +67,7 @@ export class MapAssembly implements Disposable {
 
   /** Looks at the maps of the disks until `satisfied` returns something. */
   async #appears<T>(satisfied: (maps: (LiveMap | undefined)[]) => T | undefined): Promise<T> {
-    using watch = new Watch('kernel', (event) => event.mentions('/virtual/block/dm-'))
+    using watch = new Watch('kernel', ['/virtual/block/dm-'])
     return await watch.until(async () => {
       const maps = this.#disks.map(({ disk, facts }) => liveMapAbove(disk, facts.size, this.#signal))
       return satisfied(await Promise.all(maps))
@@ -77,7 +77,7 @@ export class MapAssembly implements Disposable {
   /** What multipathd says to the disk. Never fails: the map is what counts. */
   async #tell({ disk, facts }: KnownDisk): Promise<string> {
     try {
-      using watch = new Watch('udev', (event) => event.property('DEVNAME') === disk.path)
+      using watch = new Watch('udev', [`DEVNAME=${disk.path}\0`])
       await watch.until(() => readUdevEntry(`${facts.major}:${facts.minor}`, this.#signal), this.#signal)
     } catch (error) {
       return String(error)

@@ -5,6 +5,7 @@ import { heldExclusively } from '../block/disk.ts'
 import { BrickError } from '../errors.ts'
 import { blockDevices } from '../inventory/inventory.ts'
 import type { Disk } from '../scsi/unit.ts'
+import { ofSubsystem } from '../udev/uevents.ts'
 import { Watch } from '../wait.ts'
 import { askMultipathd } from './daemon.ts'
 import { mapExists, mapsOf } from './map.ts'
@@ -30,7 +31,7 @@ export interface MapCondition {
  * Undefined when it has gone.
  */
 export async function wake(map: MultipathMap, signal: AbortSignal): Promise<MapCondition | undefined> {
-  using watch = new Watch('kernel', (event) => event.mentions(`/${map.device}`))
+  using watch = new Watch('kernel', [`/${map.device}`])
   try {
     // One that is just being made has no table yet, and nothing that could be resumed.
     const made = await watch.until(async () => {
@@ -86,8 +87,8 @@ async function isInUse({ path, partitions }: PartitionedMap, signal: AbortSignal
  */
 export async function removeMap(map: PartitionedMap, signal: AbortSignal): Promise<void> {
   const patience = anyOf(signal, AbortSignal.timeout(closePatience))
-  using closed = new Watch('udev', (event) => event.subsystem === 'block')
-  using gone = new Watch('kernel', (event) => event.mentions(`/${map.device}`) && event.action === 'remove')
+  using closed = new Watch('udev', [ofSubsystem('block')])
+  using gone = new Watch('kernel', [`/${map.device}`], ({ action }) => action === 'remove')
   try {
     await closed.until(async () => ((await tryToRemove(map, patience)) ? true : undefined), patience)
   } catch (error) {

@@ -8,6 +8,7 @@ import { resolve } from '../network/resolve.ts'
 import type { Operation } from '../operation.ts'
 import type { NvmeSettings } from '../properties/nvmeof.ts'
 import type { Rollback } from '../rollback.ts'
+import { ofSubsystem } from '../udev/uevents.ts'
 import { Watch } from '../wait.ts'
 import { activeNamespaces } from './admin.ts'
 import { formatAddress, leadsTo, portalOf } from './address.ts'
@@ -137,7 +138,7 @@ async function whenLive(
   signal: AbortSignal,
   reason = 'the controller has gone',
 ): Promise<string> {
-  using watch = new Watch('kernel', ({ subsystem }) => subsystem === 'nvme')
+  using watch = new Watch('kernel', [ofSubsystem('nvme')])
   return await watch.until(async () => {
     const controller = await find(signal)
     if (controller?.state === 'live') return controller.name

@@ -48,7 +48,7 @@ async function growOne(
       retryable: true,
     })
   }
-  using watch = new Watch('kernel', (event) => event.mentions(`/${name}`) && event.property('RESIZE') === '1')
+  using watch = new Watch('kernel', [`/${name}`], (event) => event.property('RESIZE') === '1')
   const now = async (signal: AbortSignal): Promise<number> => (await deviceFacts(path, signal)).size
   const identity = await operation.step('identify', (signal) => identifyNamespace(first, namespaceId, signal))
   if (identity === null) {

@@ -100,7 +100,7 @@ class DiskNews implements Disposable {
 
   /** Best done while the kernel is busy otherwise. */
   open(): Watch {
-    return (this.#watch ??= new Watch('kernel', (event) => {
+    return (this.#watch ??= new Watch('kernel', ['/nvme'], (event) => {
       if (!this.#names.some((name) => event.mentions(`/${name}`))) return false
       this.#heard ||= event.subsystem === 'block'
       return true

@@ -172,7 +172,7 @@ async function refuseNameTaken(alias: string, signal: AbortSignal): Promise<void
 
 /** The array as soon as it can be used under its name. */
 async function whenActive(alias: string, paths: readonly string[], signal: AbortSignal): Promise<RaidArray> {
-  using watch = new Watch('udev', (event) => event.mentions('/virtual/block/md'))
+  using watch = new Watch('udev', ['/virtual/block/md'])
   return await watch.until(async () => {
     const array = await arrayNamed(alias, signal)
     if (!array?.active || !array.members.every((member) => paths.map(nameOf).includes(member))) return undefined
@@ -201,7 +201,7 @@ async function takeBack(
 
 /** Stops what `ownArrays` finds until it finds none: udev may begin to assemble it again meanwhile. */
 export async function stopArrays(alias: string, paths: readonly string[], signal: AbortSignal): Promise<void> {
-  using watch = new Watch('kernel', (event) => event.mentions('/virtual/block/md'))
+  using watch = new Watch('kernel', ['/virtual/block/md'])
   await watch.until(async () => {
     const arrays = await ownArrays(alias, paths, signal)
     for (const { path } of arrays) await stopArray(path, signal)

@@ -1,4 +1,5 @@
 import { BrickError } from '../errors.ts'
+import { Lazy } from '../lazy.ts'
 import { latin1, trim, trimEnd } from './text.ts'
 
 /** What a designator names: the logical unit, the target port it was asked through, or the whole target device. */
@@ -45,22 +46,20 @@ const designatorTypes = [
 export function parsePage83(page: Buffer): Designator[] {
   const body = pageBody(page, 0x83)
   // SCSI-2 Symmetrix: a bare NAA where descriptors should be. The third byte of a descriptor is reserved and zero.
-  if (isBareNaa(body))
+  if (isBareNaa(body)) {
     return [{ association: 'unit', type: 'naa', codeSet: 'binary', value: hexName('naa', body), bytes: body }]
+  }
 
   const designators: Designator[] = []
   for (let at = 0; at < body.length;) {
-    const [first, second, length] = [body[at] ?? 0, body[at + 1] ?? 0, body[at + 3] ?? 0]
-    const bytes = body.subarray(at + 4, at + 4 + length)
-    if (at + 4 + length > body.length) {
+    const start = at + 4
+    const end = start + (body[at + 3] ?? 0)
+    if (end > body.length) {
       if (body.subarray(at).every((byte) => byte === 0)) break // padding after the last descriptor
-      throw malformed(0x83, `the designator at ${at + 4} reaches over the end`, page)
+      throw malformed(0x83, `the designator at ${start} reaches over the end`, page)
     }
-    const type = designatorTypes[second & 0xf] ?? 'reserved'
-    const codeSet = codeSets[first & 0xf] ?? 'reserved'
-    const association = associations[(second >> 4) & 3] ?? 'reserved'
-    if (length > 0) designators.push({ association, type, codeSet, value: canonical(type, codeSet, bytes), bytes })
-    at += 4 + length
+    if (end > start) designators.push(new PageDesignator(body, start, end))
+    at = end
   }
   return designators
 }
@@ -92,6 +91,44 @@ export function hexName(kind: string, bytes: Buffer): string {
 /** The Network Address Authority that assigned the name: 2, 3, 5 or 6. */
 export function naaFormat(bytes: Buffer): number {
   return (bytes[0] ?? 0) >> 4
+}
+
+/** A descriptor of the page: what it says is made when it is asked for. */
+class PageDesignator extends Lazy implements Designator {
+  readonly #body: Buffer
+  readonly #start: number
+  readonly #end: number
+
+  constructor(body: Buffer, start: number, end: number) {
+    super()
+    this.#body = body
+    this.#start = start
+    this.#end = end
+  }
+
+  get association(): Association {
+    return associations[(this.#second >> 4) & 3] ?? 'reserved'
+  }
+
+  get type(): DesignatorType {
+    return designatorTypes[this.#second & 0xf] ?? 'reserved'
+  }
+
+  get codeSet(): CodeSet {
+    return codeSets[(this.#body[this.#start - 4] ?? 0) & 0xf] ?? 'reserved'
+  }
+
+  get value(): string {
+    return canonical(this.type, this.codeSet, this.bytes)
+  }
+
+  get bytes(): Buffer {
+    return this.#body.subarray(this.#start, this.#end)
+  }
+
+  get #second(): number {
+    return this.#body[this.#start - 3] ?? 0
+  }
 }
 
 function canonical(type: DesignatorType, codeSet: CodeSet, bytes: Buffer): string {

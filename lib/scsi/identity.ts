@@ -1,3 +1,4 @@
+import { Lazy } from '../lazy.ts'
 import { isBareNaa, isOfUnit, pageBody, parsePage80, parsePage83 } from './designators.ts'
 import type { Designator } from './designators.ts'
 import { kernelName, multipathName, udevName, udevSerialName } from './names.ts'
@@ -25,32 +26,91 @@ export interface ScsiIdentity {
 
 /** Raw pages with their headers, and the strings of standard INQUIRY data. */
 export interface IdentityPages {
-  page83?: Buffer | undefined
-  page80?: Buffer | undefined
-  vendor: string
-  model: string
+  readonly page83?: Buffer | undefined
+  readonly page80?: Buffer | undefined
+  readonly vendor: string
+  readonly model: string
 }
 
 /** @throws BrickError IDENTITY_MISMATCH as the parsers of the pages do; a page that is absent is no error */
-export function identify({ page83, page80, vendor, model }: IdentityPages): ScsiIdentity {
-  const designators = page83 ? parsePage83(page83) : []
-  const bare = page83 !== undefined && isBareNaa(pageBody(page83, 0x83))
-  const ofUnit = designators.filter(isOfUnit)
+export function identify(pages: IdentityPages): ScsiIdentity {
+  return new PageIdentity(pages)
+}
+
+/** The pages are checked at once; what they come to is made when it is asked for, and is not kept but for the names. */
+class PageIdentity extends Lazy implements ScsiIdentity {
+  readonly #pages: IdentityPages
+  #names: ScsiIdentity['names'] | undefined
+
+  constructor(pages: IdentityPages) {
+    super()
+    this.#pages = pages
+    const { page83, page80 } = pages
+    if (page83) parsePage83(page83)
+    if (page80) parsePage80(page80)
+  }
+
+  get vendor(): string {
+    return trim(this.#pages.vendor)
+  }
+
+  get model(): string {
+    return trim(this.#pages.model)
+  }
+
+  get designators(): readonly Designator[] {
+    const { page83 } = this.#pages
+    return page83 ? parsePage83(page83) : []
+  }
+
+  get serial(): string | null {
+    const { page80 } = this.#pages
+    return page80 ? parsePage80(page80) : null
+  }
+
+  get names(): ScsiIdentity['names'] {
+    return (this.#names ??= new PageNames(this.#pages))
+  }
+
+  get key(): string | null {
+    return this.names.multipath ?? this.names.udev ?? this.names.kernel
+  }
+}
+
+class PageNames extends Lazy {
+  readonly #pages: IdentityPages
+  #kernel: string | null | undefined
+  #udev: string | null | undefined
+  #multipath: string | null | undefined
+
+  constructor(pages: IdentityPages) {
+    super()
+    this.#pages = pages
+  }
+
+  get kernel(): string | null {
+    return this.#kernel === undefined ? (this.#kernel = kernelName(this.#ofUnit())) : this.#kernel
+  }
+
+  get udev(): string | null {
+    return this.#udev === undefined ? (this.#udev = udevNameOf(this.#pages)) : this.#udev
+  }
+
+  get multipath(): string | null {
+    return this.#multipath === undefined ? (this.#multipath = multipathName(this.#ofUnit())) : this.#multipath
+  }
+
+  /** Neither the kernel nor multipathd knows the SCSI-2 form. */
+  #ofUnit(): Designator[] {
+    const { page83 } = this.#pages
+    return page83 && !isBareNaa(pageBody(page83, 0x83)) ? parsePage83(page83).filter(isOfUnit) : []
+  }
+}
+
+function udevNameOf({ page83, page80, vendor, model }: IdentityPages): string | null {
   const product = vendor.padEnd(8).slice(0, 8) + model.padEnd(16).slice(0, 16)
-  const names = {
-    // Neither knows the SCSI-2 form.
-    kernel: bare ? null : kernelName(ofUnit),
-    multipath: bare ? null : multipathName(ofUnit),
-    udev: udevName(ofUnit, product) ?? (page80 ? udevSerialName(pageBody(page80, 0x80), product) : null),
-  }
-  return {
-    vendor: trim(vendor),
-    model: trim(model),
-    designators,
-    serial: page80 ? parsePage80(page80) : null,
-    names,
-    key: names.multipath ?? names.udev ?? names.kernel,
-  }
+  const name = page83 ? udevName(parsePage83(page83), product) : null
+  return name ?? (page80 ? udevSerialName(pageBody(page80, 0x80), product) : null)
 }
 
 /**

@@ -1,5 +1,5 @@
 import { hexName, naaFormat } from './designators.ts'
-import type { Designator, DesignatorType } from './designators.ts'
+import type { CodeSet, Designator, DesignatorType } from './designators.ts'
 import { beforeNul, foldBlanks, latin1, trim, trimEnd } from './text.ts'
 
 /** `wwid` in sysfs: the last of the highest priority wins, with the kernel's odd rule on lengths. NAA 2 has no rank. */
@@ -81,35 +81,33 @@ function multipathText(type: DesignatorType, bytes: Buffer): string {
   return `${text.startsWith('naa.') ? 3 : 2}${name.toLowerCase()}`
 }
 
-/** scsi_id: the first designator in the order of this list, by type, NAA format and code set. */
-const udevOrder: readonly { type: DesignatorType; digit: number; format?: number }[] = [
-  { type: 'naa', digit: 3, format: 6 },
-  { type: 'naa', digit: 3, format: 5 },
-  { type: 'naa', digit: 3 },
-  { type: 'eui', digit: 2 },
-  { type: 't10', digit: 1 },
-  { type: 'vendor', digit: 0 },
-]
-
 /** MAX_SERIAL_LEN of scsi_id, terminator included: it passes over what does not fit. */
 const udevNameSize = 256
 
-/** ID_SERIAL, from page 0x83. `product`: vendor and model, padded as INQUIRY has them. */
+/** ID_SERIAL, from page 0x83: scsi_id takes the first designator of the best kind. `product`: vendor and model, padded as INQUIRY has them. */
 export function udevName(designators: readonly Designator[], product: string): string | null {
-  for (const { type, digit, format } of udevOrder) {
-    for (const codeSet of ['binary', 'ascii']) {
-      for (const designator of designators) {
-        const { bytes } = designator
-        if (designator.type !== type || designator.codeSet !== codeSet) continue
-        if (format !== undefined && naaFormat(bytes) !== format) continue
-        const text = codeSet === 'ascii' ? latin1(bytes) : bytes.toString('hex')
-        const name = `${digit}${type === 'vendor' ? product : ''}${text}`
-        // Blanks again, see multipathRank.
-        if (name.length < udevNameSize && trim(text) !== '') return udevText(name)
-      }
-    }
+  let best: { name: string | null; rank: number } = { name: null, rank: Infinity }
+  for (const { type, codeSet, bytes } of designators) {
+    const rank = udevRank(type, codeSet, bytes)
+    if (rank >= best.rank) continue
+    const text = codeSet === 'ascii' ? latin1(bytes) : bytes.toString('hex')
+    const name = `${udevDigits[type] ?? ''}${type === 'vendor' ? product : ''}${text}`
+    // Blanks again, see multipathRank.
+    if (name.length < udevNameSize && trim(text) !== '') best = { name, rank }
   }
-  return null
+  return best.name === null ? null : udevText(best.name)
+}
+
+const udevDigits: Partial<Record<DesignatorType, number>> = { naa: 3, eui: 2, t10: 1, vendor: 0 }
+
+/** By type, NAA format and code set; the least is the best, and infinity is none. */
+function udevRank(type: DesignatorType, codeSet: CodeSet, bytes: Buffer): number {
+  if (codeSet !== 'binary' && codeSet !== 'ascii') return Infinity
+  const format = type === 'naa' ? naaFormat(bytes) : 0
+  const kind = [format === 6, format === 5, type === 'naa', type === 'eui', type === 't10', type === 'vendor'].indexOf(
+    true,
+  )
+  return kind < 0 ? Infinity : 2 * kind + (codeSet === 'ascii' ? 1 : 0)
 }
 
 /** ID_SERIAL of a unit that page 0x83 does not name, from page 0x80. */
@@ -120,5 +118,6 @@ export function udevSerialName(serial: Buffer, product: string): string | null {
 
 /** util_replace_whitespace and util_replace_chars of udev: a C string without blanks and odd characters. */
 function udevText(text: string): string {
+  if (/^[\w#+\-.:=@]*$/.test(text)) return text
   return foldBlanks(beforeNul(text)).replace(/\\x|[^\w#+\-.:=@]/g, (char) => (char === '\\x' ? char : '_'))
 }

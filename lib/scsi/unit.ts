@@ -100,9 +100,8 @@ export async function scan(
   access: UnitAccess = hostScan,
 ): Promise<KnownDisk | undefined> {
   let announced: OpenedDisk | undefined
-  using watch = new Watch('kernel', (event) => {
-    if (!event.mentions(`/${unit.hctl}/block/`) || event.action !== 'add') return false
-    if (event.property('DEVTYPE') !== 'disk') return false
+  using watch = new Watch('kernel', [`/${unit.hctl}/block/`], (event) => {
+    if (event.action !== 'add' || event.property('DEVTYPE') !== 'disk') return false
     const name = event.property('DEVNAME') ?? ''
     announced = openDisk({ name, path: `/dev/${name}` }, signal)
     return true
@@ -145,7 +144,7 @@ function openDisk(disk: Disk, signal: AbortSignal): OpenedDisk {
  * `offline` first makes the kernel fail what is still to be written instead of waiting for the device.
  */
 export async function remove(unit: UnitAddress, signal: AbortSignal, { offline = false } = {}): Promise<void> {
-  using watch = new Watch('kernel', (event) => event.mentions(`/${unit.hctl}`) && event.action === 'remove')
+  using watch = new Watch('kernel', [`/${unit.hctl}`], ({ action }) => action === 'remove')
   if (offline) await takeOffline(unit, signal)
   try {
     await finish(binding().writeAttribute(hostLane(unit.host), `${folder(unit.hctl)}/delete`, '1'), signal)

@@ -9,7 +9,7 @@ import { readUdevEntry } from './database.ts'
  * @param devno 'major:minor'
  */
 export async function whenHandled(path: string, devno: string, signal: AbortSignal): Promise<void> {
-  using watch = new Watch('udev', (event) => event.property('DEVNAME') === path)
+  using watch = new Watch('udev', [`DEVNAME=${path}\0`])
   const running = await listDirectory('/run/udev', signal)
   if (running?.includes('control') !== true) return
   await watch.until(() => readUdevEntry(devno, signal), signal)

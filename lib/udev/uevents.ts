@@ -52,7 +52,17 @@ const monitors: Readonly<Record<UeventGroup, Monitor<string, Uevent>>> = {
   udev: monitorOf('udev'),
 }
 
-/** Listens from now on, until disposed. One socket per group, open while somebody listens. */
-export function listen(group: UeventGroup, listener: UeventListener): Disposable {
-  return monitors[group].listen(listener)
+/**
+ * Listens from now on, until disposed. One socket per group, open while somebody listens.
+ *
+ * @param texts what each event that is wanted has one of in its properties, "KEY=value" with NUL behind each; an empty one
+ * is in all of them. Others may be heard of as well: somebody else may want them.
+ */
+export function listen(group: UeventGroup, listener: UeventListener, texts: readonly string[] = ['']): Disposable {
+  return monitors[group].listen(listener, texts)
+}
+
+/** A text that the events of a subsystem have. */
+export function ofSubsystem(subsystem: string): string {
+  return `SUBSYSTEM=${subsystem}\0`
 }

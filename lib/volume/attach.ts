@@ -114,7 +114,7 @@ async function undo<Way>(ways: Ways<Way, Path>, operation: Operation): Promise<L
   leftovers.push(...(await ways.undo()))
   // multipathd may have made it again meanwhile: of paths that are gone now.
   await attempt(async (signal) => {
-    using watch = new Watch('kernel', (event) => event.mentions('/virtual/block/dm-'))
+    using watch = new Watch('kernel', ['/virtual/block/dm-'])
     await watch.until(() => remove(signal), signal)
   })
   return leftovers

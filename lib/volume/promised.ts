@@ -5,6 +5,7 @@ import { factsWhenOpen } from '../block/disk.ts'
 import { BrickError } from '../errors.ts'
 import type { Operation } from '../operation.ts'
 import type { DeviceInfo } from '../properties/device-info.ts'
+import { ofSubsystem } from '../udev/uevents.ts'
 import { Watch } from '../wait.ts'
 
 // Volumes that somebody else brings to this host, and of which we are told the device node.
@@ -48,7 +49,7 @@ export function absent(path: string): BrickError {
 }
 
 async function whenUdevHasIt(find: () => Promise<DeviceFacts | undefined>, signal: AbortSignal): Promise<DeviceFacts> {
-  using watch = new Watch('udev', ({ subsystem }) => subsystem === 'block')
+  using watch = new Watch('udev', [ofSubsystem('block')])
   return await watch.until(find, signal)
 }
 

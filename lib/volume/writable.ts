@@ -33,7 +33,8 @@ export async function waitUntilWritable(
     await askMultipathd(`reload map ${map.name}`, ended)
     return (await isReadOnly(map.path)) ? undefined : true
   }
-  using watch = new Watch('kernel', (event) => paths.some(({ unit }) => event.mentions(`/${unit.hctl}`)))
+  const units = paths.map(({ unit }) => `/${unit.hctl}/`)
+  using watch = new Watch('kernel', units)
   try {
     await watch.until(look, ended)
     return undefined

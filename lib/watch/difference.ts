@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { BlockDevice } from '../inventory/block-device.ts'
+import { WalkedDevice } from '../inventory/walked-device.ts'
 import { connectionErrorName } from '../iscsi/session-events.ts'
 import type { ControllerChange, DeviceChange, HostChange, IscsiSession, PathChange, SessionChange } from './change.ts'
 import type { NvmeControllerState } from './change.ts'
@@ -33,12 +34,18 @@ function deviceChanges(before: readonly BlockDevice[], after: readonly BlockDevi
     gone: (device) => [{ kind: 'device', change: 'removed', device }],
     come: (device) => [{ kind: 'device', change: 'added', device }],
     kept: (was, device) => {
-      const fields = (Object.keys(device) as (keyof BlockDevice)[]).filter(
-        (field) => !isDeepStrictEqual(was[field], device[field]),
-      )
+      const fields = changedFields(was, device)
       return fields.length === 0 ? [] : [{ kind: 'device', change: 'changed', device, before: was, fields }]
     },
   })
+}
+
+function changedFields(was: BlockDevice, device: BlockDevice): (keyof BlockDevice)[] {
+  if (was instanceof WalkedDevice && device instanceof WalkedDevice && device.equals(was)) return []
+  const [before, after] = [was, device].map((one) => JSON.parse(JSON.stringify(one)) as BlockDevice)
+  return (Object.keys(after ?? {}) as (keyof BlockDevice)[]).filter(
+    (field) => !isDeepStrictEqual(before?.[field], after?.[field]),
+  )
 }
 
 function sessionChanges(before: readonly IscsiSession[], after: readonly IscsiSession[]): SessionChange[] {

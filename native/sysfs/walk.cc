@@ -31,6 +31,17 @@ void put_bytes(GrowingBytes& out, std::string_view bytes) {
   out.append(bytes);
 }
 
+// What follows "../../devices" in a link of a class; any other text as it is.
+std::string_view path_of(std::string_view link) {
+  constexpr std::string_view up = "../";
+  constexpr std::string_view devices = "devices/";
+  auto rest = link;
+  while (rest.starts_with(up)) rest.remove_prefix(up.size());
+  if (rest.size() == link.size() || !rest.starts_with(devices)) return link;
+  rest.remove_prefix(devices.size() - 1);
+  return rest;
+}
+
 // A length, or -errno, is known when what follows it has been written.
 class Prefix {
  public:
@@ -43,6 +54,24 @@ class Prefix {
 
  private:
   GrowingBytes& out_;
+  std::size_t at_;
+};
+
+/** Where each field of an entry begins: made behind the entry's folder, and noted one by one. */
+class Places {
+ public:
+  Places(GrowingBytes& out, std::size_t fields) : out_(out), start_(out.size() - sizeof(std::int32_t)), at_(out.size()) {
+    for (std::size_t field = 0; field < fields; ++field) out.append_integer(0);
+  }
+  /** The next field begins here. */
+  void note() {
+    out_.write_integer(at_, static_cast<std::int32_t>(out_.size() - start_));
+    at_ += sizeof(std::int32_t);
+  }
+
+ private:
+  GrowingBytes& out_;
+  std::size_t start_;
   std::size_t at_;
 };
 
@@ -71,11 +100,11 @@ class EntryReader {
     if (!entry) return;
 
     Prefix size(out);
-    *out.room(1) = static_cast<char>(number_);
-    out.extend(1);
+    out.append_integer(static_cast<std::int32_t>(number_));
+    Places places(out, folder_.attributes.size() + folder_.directories.size());
     put_bytes(out, name);
-    put_bytes(out, link);
-    if (put_fields(out, entry.get(), link)) {
+    put_bytes(out, path_of(link));
+    if (put_fields(out, places, entry.get(), link)) {
       size.set_length();
     } else {
       size.retract();
@@ -83,11 +112,12 @@ class EntryReader {
   }
 
   // False when the device has gone.
-  [[nodiscard]] bool put_fields(GrowingBytes& out, int entry, std::string_view link) const {
+  [[nodiscard]] bool put_fields(GrowingBytes& out, Places& places, int entry, std::string_view link) const {
     std::string first;
     bool complete = true;
     for (const auto& attribute : folder_.attributes) {
       const auto is_first = &attribute == &folder_.attributes.front();
+      places.note();
       if (!wanted(attribute, link, first)) {
         out.append_integer(-ENOENT);
         continue;
@@ -105,6 +135,7 @@ class EntryReader {
       complete = complete && !gone;
     }
     for (const auto& directory : folder_.directories) {
+      places.note();
       if (wanted(directory, link, first)) {
         put_directory(out, entry, directory.name.c_str());
       } else {

@@ -29,13 +29,17 @@ struct WalkFolder {
 /**
  * Reads all entries of all folders in one go and returns them as one block of bytes (lib/inventory/walk.ts reads it):
  *
- *     entry      = size i32 of what follows, folder u8, name, link, attribute*, directory*    in the order of the
- * folder's name, link = bytes                                                link: the symlink's text, the entry's
- * place attribute  = bytes | absent directory  = count i32, bytes{count} | absent bytes      = length i32, byte{length}
- *     absent     = -errno i32                                           -ENOENT also when it was not asked for
+ *     entry     = size i32 of what follows, folder i32, place i32 of each field, name, path, field*
+ *     field     = attribute | directory | absent     first the attributes, then the directories, in the folder's order
+ *     name      = bytes
+ *     path      = bytes                              the symlink's text from /sys/devices on, where it leads there
+ *     attribute = bytes
+ *     directory = count i32, bytes{count}
+ *     bytes     = length i32, byte{length}
+ *     absent    = -errno i32                         -ENOENT also when it was not asked for
  *
- * Integers are little-endian. A folder that does not exist has no entries. An entry that vanishes during the walk is
- * left out: when its first attribute has gone the device has too.
+ * Integers are little-endian; places count from the first byte of `folder`. A folder that does not exist has no entries.
+ * An entry that vanishes during the walk is left out: when its first attribute has gone the device has too.
  * Throws SystemError when a folder cannot be read for any other reason.
  */
 GrowingBytes walk(const std::string& root, const std::vector<WalkFolder>& folders);

@@ -4,7 +4,7 @@
 
 namespace hostbrick {
 
-/** openMonitor(group, receive) */
+/** openMonitor(group, receive) -> {only(texts), close()} */
 void export_udev(Napi::Env env, Napi::Object exports);
 
 }  // namespace hostbrick

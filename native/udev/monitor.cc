@@ -2,6 +2,7 @@
 
 #include <linux/netlink.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "udev/message.h"
@@ -13,7 +14,7 @@ namespace {
 // The kernel's own limit is 2 KiB of properties (UEVENT_BUFFER_SIZE); udevd's messages carry all links as well.
 constexpr std::size_t message_limit = 64 << 10;
 
-void parse(UeventGroup group, const Datagram& datagram, UeventBatch& batch) {
+void parse(UeventGroup group, UeventInterest& interest, const Datagram& datagram, UeventBatch& batch) {
   if (datagram.user != uid_t{0}) return;
   if (group == UeventGroup::kernel && datagram.port != 0) return;
   if (datagram.cut) {
@@ -22,19 +23,32 @@ void parse(UeventGroup group, const Datagram& datagram, UeventBatch& batch) {
   }
   const auto properties =
       group == UeventGroup::kernel ? kernel_properties(datagram.bytes) : udev_properties(datagram.bytes);
-  if (properties) batch.events.emplace_back(*properties);
+  if (properties && interest.wants(*properties)) batch.events.emplace_back(*properties);
 }
 
 }  // namespace
+
+void UeventInterest::set(std::vector<std::string> texts) {
+  const std::lock_guard lock(mutex_);
+  texts_ = std::move(texts);
+}
+
+bool UeventInterest::wants(std::string_view event) {
+  const std::lock_guard lock(mutex_);
+  return std::ranges::any_of(texts_, [event](const auto& text) { return event.find(text) != std::string_view::npos; });
+}
 
 FileDescriptor open_uevent_socket(UeventGroup group) {
   return open_netlink_socket(NETLINK_KOBJECT_UEVENT, static_cast<unsigned>(group), "NETLINK_KOBJECT_UEVENT");
 }
 
-UeventMonitor::UeventMonitor(FileDescriptor socket, UeventGroup group, Receiver receive)
+UeventMonitor::UeventMonitor(FileDescriptor socket, UeventGroup group, std::shared_ptr<UeventInterest> interest,
+                             Receiver receive)
     : NetlinkMonitor(
           std::move(socket), "hostbrick-udev", message_limit,
-          [group](const Datagram& datagram, UeventBatch& batch) { parse(group, datagram, batch); },
+          [group, interest = std::move(interest)](const Datagram& datagram, UeventBatch& batch) {
+            parse(group, *interest, datagram, batch);
+          },
           std::move(receive)) {}
 
 }  // namespace hostbrick

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs'
 import { run } from './command.ts'
 
 const FOLDER = '/sys/kernel/config/nullb'
@@ -6,16 +6,16 @@ let made = 0
 
 /** A disk that the kernel makes up (null_blk): it comes and goes within a few milliseconds, and keeps nothing. */
 export class NullDisk {
-  readonly #directory = `${FOLDER}/lab-${++made}`
-  /** Its device node. */
-  readonly path: string
+  readonly #name = `lab-${++made}`
+  readonly #directory = `${FOLDER}/${this.#name}`
+  /** Its device node: the kernel names the disk like its folder. */
+  readonly path = `/dev/${this.#name}`
 
   /** After `NullDisk.load()`. */
   constructor() {
     mkdirSync(this.#directory)
     this.#write('size', '64')
     this.#write('power', '1')
-    this.path = `/dev/nullb${readFileSync(`${this.#directory}/index`, 'utf8').trim()}`
   }
 
   remove(): void {

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <condition_variable>
 #include <cstddef>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -60,6 +61,14 @@ class Inbox {
   std::vector<UeventBatch> batches_;
 };
 
+std::shared_ptr<UeventInterest> interest_in(std::vector<std::string> texts) {
+  auto interest = std::make_shared<UeventInterest>();
+  interest->set(std::move(texts));
+  return interest;
+}
+
+std::shared_ptr<UeventInterest> everything() { return interest_in({""}); }
+
 // A socket for a monitor and the other end of it, in the kernel's place.
 struct Pair {
   FileDescriptor sender;
@@ -90,18 +99,31 @@ TEST_CASE("events arrive in order") {
   if (!is_root()) return skip("a monitor trusts only root");
   Pair pair;
   Inbox inbox;
-  const UeventMonitor monitor(std::move(pair.receiver), UeventGroup::kernel, inbox.receiver());
+  const UeventMonitor monitor(std::move(pair.receiver), UeventGroup::kernel, everything(), inbox.receiver());
   for (int i = 0; i < 3; ++i) pair.send(kernel_message(i));
   CHECK(inbox.wait_for_events(3) == std::vector{properties(0), properties(1), properties(2)});
   pair.send(kernel_message(3));
   CHECK(inbox.wait_for_events(4).back() == properties(3));
 }
 
+TEST_CASE("only what somebody wants to hear of arrives") {
+  if (!is_root()) return skip("a monitor trusts only root");
+  Pair pair;
+  Inbox inbox;
+  const auto interest = interest_in({"SEQNUM=2"s + '\0', "SEQNUM=4"s + '\0'});
+  const UeventMonitor monitor(std::move(pair.receiver), UeventGroup::kernel, interest, inbox.receiver());
+  for (const auto number : {20, 2, 3, 40, 4}) pair.send(kernel_message(number));
+  CHECK(inbox.wait_for_events(2) == std::vector{properties(2), properties(4)});
+  interest->set({"ACTION=add"});
+  pair.send(kernel_message(5));
+  CHECK(inbox.wait_for_events(3).back() == properties(5));
+}
+
 TEST_CASE("what is not a uevent is passed over") {
   if (!is_root()) return skip("a monitor trusts only root");
   Pair pair;
   Inbox inbox;
-  const UeventMonitor monitor(std::move(pair.receiver), UeventGroup::kernel, inbox.receiver());
+  const UeventMonitor monitor(std::move(pair.receiver), UeventGroup::kernel, everything(), inbox.receiver());
   pair.send("garbage");
   pair.send("libudev\0udevd speaks to another group"s);
   pair.send(kernel_message(1));
@@ -115,7 +137,7 @@ TEST_CASE("more events than a batch holds come in several") {
   Pair pair;
   Inbox inbox;
   constexpr int count = 1000;
-  const UeventMonitor monitor(std::move(pair.receiver), UeventGroup::kernel, inbox.receiver());
+  const UeventMonitor monitor(std::move(pair.receiver), UeventGroup::kernel, everything(), inbox.receiver());
   for (int i = 0; i < count; ++i) pair.send(kernel_message(i));
   const auto batches =
       inbox.wait_until([](const auto& all) { return Inbox::events_of(all).size() == std::size_t{count}; });
@@ -133,7 +155,7 @@ TEST_CASE("a message too long for the buffer counts as lost") {
   if (!is_root()) return skip("a monitor trusts only root");
   Pair pair;
   Inbox inbox;
-  const UeventMonitor monitor(std::move(pair.receiver), UeventGroup::kernel, inbox.receiver());
+  const UeventMonitor monitor(std::move(pair.receiver), UeventGroup::kernel, everything(), inbox.receiver());
   pair.send("add@/devices/x\0LONG="s + std::string(70000, 'x') + '\0');
   pair.send(kernel_message(1));
   const auto batches = inbox.wait_until([](const auto& all) { return !Inbox::events_of(all).empty(); });
@@ -147,11 +169,11 @@ TEST_CASE("a monitor stops at once") {
   Inbox inbox;
   const auto start = std::chrono::steady_clock::now();
   {
-    const UeventMonitor unused(std::move(pair.receiver), UeventGroup::kernel, inbox.receiver());
+    const UeventMonitor unused(std::move(pair.receiver), UeventGroup::kernel, everything(), inbox.receiver());
   }
   Pair busy;
   {
-    const UeventMonitor monitor(std::move(busy.receiver), UeventGroup::kernel, inbox.receiver());
+    const UeventMonitor monitor(std::move(busy.receiver), UeventGroup::kernel, everything(), inbox.receiver());
     busy.send(kernel_message(1));
     inbox.wait_for_events(1);
   }
@@ -161,7 +183,7 @@ TEST_CASE("a monitor stops at once") {
 TEST_CASE("a monitor whose other end has gone still stops") {
   Pair pair;
   Inbox inbox;
-  const UeventMonitor monitor(std::move(pair.receiver), UeventGroup::kernel, inbox.receiver());
+  const UeventMonitor monitor(std::move(pair.receiver), UeventGroup::kernel, everything(), inbox.receiver());
   pair.sender.close();
 }
 
@@ -175,7 +197,7 @@ TEST_CASE("only root is believed") {
   });
   pair.send(kernel_message(1));
   Inbox inbox;
-  const UeventMonitor monitor(std::move(pair.receiver), UeventGroup::kernel, inbox.receiver());
+  const UeventMonitor monitor(std::move(pair.receiver), UeventGroup::kernel, everything(), inbox.receiver());
   CHECK(inbox.wait_for_events(1) == std::vector{properties(1)});
 }
 
@@ -183,7 +205,7 @@ TEST_CASE("the kernel's own events arrive") {
   const std::string attribute = "/sys/class/mem/null/uevent";
   if (::access(attribute.c_str(), W_OK) != 0) return skip("may not write " + attribute);
   Inbox inbox;
-  const UeventMonitor monitor(open_uevent_socket(UeventGroup::kernel), UeventGroup::kernel, inbox.receiver());
+  const UeventMonitor monitor(open_uevent_socket(UeventGroup::kernel), UeventGroup::kernel, everything(), inbox.receiver());
   std::ofstream(attribute) << "change 5f1a9ad4-3d6c-4f4e-9d4b-6a1c3f1f7b5e HOSTBRICK=test";
   const auto expected = [](const std::string& event) {
     return event.starts_with("ACTION=change\0DEVPATH=/devices/virtual/mem/null\0SUBSYSTEM=mem\0"s) &&
@@ -196,7 +218,7 @@ TEST_CASE("the kernel's own events arrive") {
 
 TEST_CASE("both groups can be listened to") {
   Inbox inbox;
-  const UeventMonitor kernel(open_uevent_socket(UeventGroup::kernel), UeventGroup::kernel, inbox.receiver());
+  const UeventMonitor kernel(open_uevent_socket(UeventGroup::kernel), UeventGroup::kernel, everything(), inbox.receiver());
   const UeventMonitor udev(open_uevent_socket(UeventGroup::udev), UeventGroup::udev, inbox.receiver());
 }
 

@@ -29,7 +29,7 @@ struct Listing {
 };
 
 struct Entry {
-  std::string link;
+  std::string path;
   std::vector<Attribute> attributes;
   std::vector<Listing> directories;
 };
@@ -47,12 +47,22 @@ class Reader {
       const auto size = integer();
       REQUIRE(size > 0);
       const auto end = rest_.substr(static_cast<std::size_t>(size));
-      const std::size_t number = static_cast<unsigned char>(take(1).front());
+      const auto* const start = rest_.data();
+      const auto number = static_cast<std::size_t>(integer());
       const auto& folder = folders.at(number);
+      std::vector<std::int32_t> places(folder.attributes.size() + folder.directories.size());
+      for (auto& place : places) place = integer();
       auto name = text();
-      Entry entry{.link = text(), .attributes = {}, .directories = {}};
-      for (std::size_t i = 0; i < folder.attributes.size(); ++i) entry.attributes.push_back(attribute());
-      for (std::size_t i = 0; i < folder.directories.size(); ++i) entry.directories.push_back(listing());
+      Entry entry{.path = text(), .attributes = {}, .directories = {}};
+      auto next = places.begin();
+      for (std::size_t i = 0; i < folder.attributes.size(); ++i) {
+        REQUIRE(rest_.data() - start == *next++);
+        entry.attributes.push_back(attribute());
+      }
+      for (std::size_t i = 0; i < folder.directories.size(); ++i) {
+        REQUIRE(rest_.data() - start == *next++);
+        entry.directories.push_back(listing());
+      }
       REQUIRE(rest_.data() == end.data());
       REQUIRE(entries.emplace(std::pair(number, std::move(name)), std::move(entry)).second);
     }
@@ -144,7 +154,7 @@ TEST_CASE("reads the attributes and directories of every entry") {
   const auto entries = tree.walk({{"class/block", fields("size", "device/vpd_pg83"), fields("holders", "slaves"), {}}});
   REQUIRE(entries.size() == 2);
   const auto& sda = entries.at({0, "sda"});
-  CHECK(sda.link == "../../devices/host0/block/sda");
+  CHECK(sda.path == "/host0/block/sda");
   CHECK(sda.attributes[0].value == "2048\n");
   CHECK(sda.attributes[1].value == std::string("\0\x83\0\xff", 4));
   CHECK(sda.directories[0].names == std::vector<std::string>{"dm-0", "dm-1"});
@@ -294,7 +304,7 @@ TEST_CASE("reads this host's sysfs") {
   const auto bytes = walk("/sys", folders);
   const auto entries = Reader(bytes.from(0)).read(folders);
   const auto& null = entries.at({0, "null"});
-  CHECK(null.link.ends_with("/virtual/mem/null"));
+  CHECK(null.path.ends_with("/virtual/mem/null"));
   CHECK(null.attributes[0].value == "1:3\n");
 }
 

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { after, describe, it } from 'node:test'
+import { inspect } from 'node:util'
 import { binding } from '../../lib/binding.ts'
-import { scsiPlaceOf, transportOf } from '../../lib/inventory/block-device.ts'
+import { scsiPlaceOf, transportOf } from '../../lib/inventory/place.ts'
 import type { BlockDevice } from '../../lib/inventory/block-device.ts'
 import { wwidsOf } from '../../lib/inventory/indexes.ts'
 import { Inventory, inventory } from '../../lib/inventory/inventory.ts'
@@ -161,6 +162,7 @@ const mountInfo = `22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
 `
 const picture = new Inventory(await readDevices(root), mountInfo)
 const named = (device: string): BlockDevice => picture.byName.get(device) ?? assert.fail(`no ${device}`)
+const plain = (device: BlockDevice): BlockDevice => JSON.parse(JSON.stringify(device)) as BlockDevice
 
 describe('block devices', () => {
   it('are those with a node, and no dangling link fails the others', () => {
@@ -170,7 +172,7 @@ describe('block devices', () => {
   })
 
   it('are described whole', () => {
-    const { identity, ...disk } = named('sda')
+    const { identity, ...disk } = plain(named('sda'))
     assert.equal(identity?.names.udev, name)
     assert.deepEqual([identity.vendor, identity.model], ['LIO-ORG', 'volume'])
     assert.deepEqual(disk, {
@@ -255,7 +257,9 @@ describe('block devices', () => {
     const byName = new Map(some.map((device) => [device.name, device]))
     assert.deepEqual([...byName.keys()].sort(), [...picture.byName.keys()].sort())
     // The fake's folders of holders are not the whole truth.
-    for (const device of some) assert.deepEqual({ ...device, holders: [] }, { ...named(device.name), holders: [] })
+    for (const device of some) {
+      assert.deepEqual({ ...plain(device), holders: [] }, { ...plain(named(device.name)), holders: [] })
+    }
     assert.deepEqual(byName.get('sda')?.holders, ['dm-0'])
     assert.deepEqual(await readSomeDevices(['sdx', 'none'], root), [])
     assert.deepEqual(await readSomeDevices([], root), [])
@@ -276,6 +280,12 @@ describe('block devices', () => {
         size: 0,
       },
     )
+  })
+
+  it('are shown whole', () => {
+    const shown = inspect(named('sda'), { depth: 3 })
+    assert.match(shown, /name: 'sda'.*devno: '8:0'/s)
+    assert.match(shown, new RegExp(`udev: '${name}'`))
   })
 
   it('say what could not be read', () => {

@@ -66,7 +66,7 @@ export class RecordedHost {
     replace('connectAbstract', (name) => answer<number>(name, undefined))
     replace('openMonitor', (_group, receive) => {
       this.#listeners.add(receive)
-      return () => this.#listeners.delete(receive)
+      return { only: () => undefined, close: () => this.#listeners.delete(receive) }
     })
   }
 

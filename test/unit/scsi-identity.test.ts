@@ -264,7 +264,11 @@ describe('identify', () => {
   for (const { name, pages, kernel, udev, multipath, serial, wwns } of samples) {
     it(`names ${name} as the kernel, udev and multipathd do`, () => {
       const identity = identify(pages)
-      assert.deepEqual(identity.names, { kernel, udev, multipath })
+      assert.deepEqual(
+        [identity.names.kernel, identity.names.udev, identity.names.multipath],
+        [kernel, udev, multipath],
+      )
+      assert.deepEqual(JSON.parse(JSON.stringify(identity.names)), { kernel, udev, multipath })
       assert.equal(identity.serial, serial)
       assert.equal(identity.key, multipath ?? udev ?? kernel)
       for (const wwn of wwns) assert.ok(matchesWwn(identity, wwn), wwn)

@@ -21,7 +21,7 @@ const marked = (mark: string) => (event: Uevent) => event.property('SYNTH_ARG_MA
 describe('a watch', { skip }, () => {
   it('looks at once, and again after a relevant event', limit, async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] })
-    using watch = new Watch('kernel', marked('go'))
+    using watch = new Watch('kernel', [''], marked('go'))
     let looks = 0
     const found = watch.until(() => {
       looks++
@@ -33,7 +33,7 @@ describe('a watch', { skip }, () => {
   })
 
   it('does not wait for what is there', async () => {
-    using watch = new Watch('kernel', () => assert.fail('no event was needed'))
+    using watch = new Watch('kernel', [''], () => assert.fail('no event was needed'))
     assert.equal(await watch.until(() => 0, never), 0)
     assert.equal(await watch.until(() => Promise.resolve(false), never), false)
   })
@@ -41,7 +41,7 @@ describe('a watch', { skip }, () => {
   it('keeps what happened between the subscription and the wait', limit, async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] })
     let told = false
-    using watch = new Watch('kernel', (event) => (told ||= marked('early')(event)))
+    using watch = new Watch('kernel', [''], (event) => (told ||= marked('early')(event)))
     announce('early')
     t.mock.timers.reset()
     await eventually(() => told)
@@ -51,7 +51,7 @@ describe('a watch', { skip }, () => {
 
   it('keeps what happens while it looks', limit, async (t) => {
     let told = false
-    using watch = new Watch('kernel', (event) => (told ||= marked('meanwhile')(event)))
+    using watch = new Watch('kernel', [''], (event) => (told ||= marked('meanwhile')(event)))
     let looks = 0
     const found = watch.until(async () => {
       looks++
@@ -67,7 +67,7 @@ describe('a watch', { skip }, () => {
   it('does not look again for events that do not matter', limit, async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] })
     let others = 0
-    using watch = new Watch('kernel', (event) => {
+    using watch = new Watch('kernel', [''], (event) => {
       if (marked('other')(event)) others++
       return marked('go')(event)
     })
@@ -83,7 +83,7 @@ describe('a watch', { skip }, () => {
 
   it('looks again after a while without any event', limit, async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] })
-    using watch = new Watch('kernel', () => false)
+    using watch = new Watch('kernel', [''], () => false)
     let there = false
     let looks = 0
     const found = watch.until(() => {
@@ -103,7 +103,7 @@ describe('a watch', { skip }, () => {
 
   it('looks sooner for what is not announced, which is no reason to resynchronize', limit, async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] })
-    using watch = new Watch('kernel', () => false)
+    using watch = new Watch('kernel', [''], () => false)
     const calls: string[] = []
     const note = (call: string) => (): true | undefined => {
       calls.push(call)
@@ -130,7 +130,7 @@ describe('a watch', { skip }, () => {
 
   it('resynchronizes only when nothing was heard for a while', limit, async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] })
-    using watch = new Watch('kernel', marked('go'))
+    using watch = new Watch('kernel', [''], marked('go'))
     const calls: string[] = []
     const look = (): undefined => {
       calls.push('look')
@@ -149,7 +149,7 @@ describe('a watch', { skip }, () => {
   })
 
   it('throws the reason of the signal: before, while it waits, and after a look', limit, async () => {
-    using watch = new Watch('kernel', () => false)
+    using watch = new Watch('kernel', [''], () => false)
     const reason = new Error('enough')
     const isReason = (error: unknown): boolean => error === reason
     await assert.rejects(
@@ -172,7 +172,7 @@ describe('a watch', { skip }, () => {
   })
 
   it('passes on what the look throws, and can go on', async () => {
-    using watch = new Watch('kernel', () => false)
+    using watch = new Watch('kernel', [''], () => false)
     const defect = new TypeError('defect')
     await assert.rejects(
       watch.until(() => Promise.reject(defect), never),
@@ -185,7 +185,7 @@ describe('a watch', { skip }, () => {
     const { signal } = new AbortController()
     const timers = (): number => process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length
     const before = timers()
-    using watch = new Watch('kernel', marked('go'))
+    using watch = new Watch('kernel', [''], marked('go'))
     let looks = 0
     await watch.until(() => {
       looks++
@@ -199,7 +199,7 @@ describe('a watch', { skip }, () => {
   it('shares its socket with everybody who listens, and closes it', limit, async () => {
     await eventually(() => netlinkSockets() === 0)
     const listening = listen('kernel', () => undefined)
-    const watches = Array.from({ length: 10 }, () => new Watch('kernel', () => false))
+    const watches = Array.from({ length: 10 }, () => new Watch('kernel', [''], () => false))
     assert.equal(netlinkSockets(), 1)
     for (const watch of watches) watch[Symbol.dispose]()
     listening[Symbol.dispose]()

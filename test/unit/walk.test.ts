@@ -20,21 +20,24 @@ const folders: WalkFolder[] = [
   { path: 'class/b', attributes: [], directories: [] },
 ]
 
-const sized = (...parts: Buffer[]): Buffer => {
-  const content = Buffer.concat(parts)
-  return Buffer.concat([integer(content.length), content])
+/** An entry of a folder with what is in its fields. */
+const entryOf = (folder: number, name: Buffer, path: Buffer, ...content: Buffer[]): Buffer => {
+  const lengths = content.map(({ length }) => length)
+  const first = 4 * (1 + content.length) + name.length + path.length
+  const places = lengths.map((_, number) => first + lengths.slice(0, number).reduce((sum, length) => sum + length, 0))
+  const parts = Buffer.concat([integer(folder), ...places.map(integer), name, path, ...content])
+  return Buffer.concat([integer(parts.length), parts])
 }
-const one = sized(
-  Buffer.from([0]),
+const names = (...texts: string[]): Buffer => Buffer.concat([integer(texts.length), ...texts.map(bytes)])
+const one = entryOf(
+  0,
   bytes('sda'),
-  bytes('../../devices/pci0/block/sda'),
+  bytes('/pci0/block/sda'),
   bytes('MAJOR=8\n'),
   bytes(Buffer.from([0, 255])),
-  integer(2),
-  bytes('dm-0'),
-  bytes('ü'),
+  names('dm-0', 'ü'),
 )
-const other = sized(Buffer.from([1]), bytes('b'), bytes('/elsewhere'))
+const other = entryOf(1, bytes('b'), bytes('/elsewhere'))
 
 const read = (...parts: Buffer[]) => [...readWalk(Buffer.concat(parts), folders)]
 
@@ -83,8 +86,8 @@ describe('the bytes of a walk', () => {
     [ENODEV, 'ENODEV'],
   ] as const) {
     it(`say ${unreadable ?? 'nothing'} of what could not be read with errno ${error}`, () => {
-      const head = [Buffer.from([0]), bytes('a'), bytes('../../devices/a'), bytes('')]
-      const entry = read(sized(...head, integer(-error), integer(-error)))[0] ?? assert.fail()
+      const failed = integer(-error)
+      const [entry = assert.fail()] = read(entryOf(0, bytes('a'), bytes('/a'), bytes(''), failed, failed))
       assert.deepEqual([entry.text('size'), entry.bytes('size')], [null, null])
       assert.deepEqual([entry.bytes('uevent'), entry.bytes('size')], [Buffer.alloc(0), null])
       assert.equal(entry.names('holders'), null)
@@ -93,18 +96,18 @@ describe('the bytes of a walk', () => {
   }
 
   it('tell an empty directory from none', () => {
-    const [entry] = read(sized(Buffer.from([0]), bytes('a'), bytes('a'), bytes(''), bytes(''), integer(0)))
+    const [entry] = read(entryOf(0, bytes('a'), bytes('a'), bytes(''), bytes(''), names()))
     assert.deepEqual(entry?.names('holders'), [])
   })
 
   it('are refused when cut short, wherever that is', () => {
     for (let length = 1; length < one.length; length++) {
-      assert.throws(() => read(one.subarray(0, length)), RangeError, String(length))
+      assert.throws(() => read(one.subarray(0, length)).map(whole), RangeError, String(length))
     }
   })
 
   it('are refused of a folder that nobody asked for', () => {
-    assert.throws(() => read(sized(Buffer.from([2]), bytes('a'), bytes('a'))), {
+    assert.throws(() => read(entryOf(2, bytes('a'), bytes('a'))), {
       name: 'RangeError',
       message: /folder 2/,
     })
@@ -119,13 +122,33 @@ describe('the bytes of a walk', () => {
 
   it('are refused with lengths that lie', () => {
     for (const length of [2 ** 31 - 1, -1, 0]) {
-      assert.throws(() => read(integer(length), Buffer.from([1]), bytes('b'), bytes('')), RangeError)
+      assert.throws(() => read(integer(length), integer(1), bytes('b'), bytes('')), RangeError)
     }
     for (const length of [2 ** 31 - 1, -1]) {
-      assert.throws(() => read(sized(Buffer.from([1]), integer(length), bytes(''))), RangeError)
-      const head = [Buffer.from([0]), bytes('a'), bytes('a'), bytes(''), bytes('')]
-      assert.throws(() => read(sized(...head, integer(1), integer(length))), RangeError)
+      assert.throws(() => read(entryOf(1, integer(length), bytes(''))), RangeError)
+      const [entry] = read(entryOf(0, bytes('a'), bytes('a'), bytes(''), integer(length), names()), one)
+      if (length > 0) assert.throws(() => entry?.text('size'), RangeError)
+      const [listing] = read(entryOf(0, bytes('a'), bytes('a'), bytes(''), bytes(''), integer(1), integer(length)))
+      assert.throws(() => listing?.names('holders'), RangeError)
     }
-    assert.throws(() => read(sized(Buffer.from([1]), bytes('b'), bytes(''), bytes('more'))), RangeError)
+  })
+
+  it('are equal when the same was read', () => {
+    const [first, same, another] = read(one, one, other)
+    assert.ok(first && same && another)
+    assert.ok(first.equals(same) && !first.equals(another))
+  })
+
+  it('tell whether there is an attribute, and how it begins', () => {
+    const [entry] = read(one)
+    assert.deepEqual(
+      [entry?.has('uevent'), entry?.begins('uevent', 'MAJOR='), entry?.begins('uevent', 'MINOR=')],
+      [true, true, false],
+    )
+    const [failed] = read(entryOf(0, bytes('a'), bytes('a'), integer(-ENOENT), bytes('8'), integer(-ENOENT)))
+    assert.deepEqual(
+      [failed?.has('uevent'), failed?.begins('uevent', ''), failed?.begins('size', '88')],
+      [false, false, false],
+    )
   })
 })

@@ -76,11 +76,12 @@ describe('a watch', { skip }, () => {
     const walks = countWalks(t)
     const changes = watch()
     let heard = 0
-    const close = binding().openMonitor('kernel', (events) => (heard += events.length))
+    const monitor = binding().openMonitor('kernel', (events) => (heard += events.length))
+    monitor.only([''])
     await eventually(() => walks() === 1)
     for (let round = 0; round < 500; round++) announce()
     await eventually(() => heard >= 500)
-    close()
+    monitor.close()
     assert.equal(walks(), 1)
     const next = changes.next()
     await eventually(() => walks() === 2)
@@ -99,7 +100,7 @@ describe('a watch', { skip }, () => {
       lose = () => {
         receive([], true)
       }
-      return () => undefined
+      return { only: () => undefined, close: () => undefined }
     })
     const walks = countWalks(t)
     const changes = watch()

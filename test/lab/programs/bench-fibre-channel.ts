@@ -30,7 +30,7 @@ await compareInTurn(
     goals: { connect: 15, disconnect: 4 },
     byHand: {
       connect() {
-        for (const { host } of fabric.initiators) writeFileSync(`/sys/class/scsi_host/${host}/scan`, '- - 1')
+        for (const { host } of fabric.initiators) writeFileSync(`/sys/class/scsi_host/host${host}/scan`, '- - 1')
         run('udevadm', 'wait', '--timeout=60', link)
       },
       disconnect() {

@@ -28,7 +28,7 @@ let links: string[] = []
 before(async () => {
   iscsid = await startIscsid()
   target = iscsiTarget({ iqn: IQN, portals: ['127.0.0.1:3260'], luns: { 0: { megabytes: 64 }, 300: { megabytes: 8 } } })
-  using udev = new Watch('udev', (event) => {
+  using udev = new Watch('udev', [''], (event) => {
     if (event.action !== 'add' || !/\/block\/sd[a-z]+$/.test(event.devicePath)) return false
     links = event.property('DEVLINKS')?.split(' ') ?? []
     return true

@@ -390,7 +390,7 @@ async function connect(port: number, changes: FabricsOptions = {}): Promise<Fabr
 
 /** Connects, and waits until these namespaces have their disks. */
 async function attach(port: number, numbers: number[]): Promise<NvmeController> {
-  using uevents = new Watch('kernel', ({ subsystem }) => subsystem === 'block')
+  using uevents = new Watch('kernel', ['SUBSYSTEM=block\0'])
   const { instance } = await connect(port)
   return await uevents.until(async () => {
     const controller = await only(`nvme${instance}`)
@@ -404,7 +404,7 @@ async function attach(port: number, numbers: number[]): Promise<NvmeController> 
 
 /** Waits until namespace 7 has the size that `grow` gives it. */
 async function resized(name: string, megabytes: number, grow: () => void | Promise<void>): Promise<void> {
-  using uevents = new Watch('kernel', (event) => event.property('RESIZE') === '1')
+  using uevents = new Watch('kernel', ['RESIZE=1\0'])
   await grow()
   await uevents.until(async () => {
     const { size } = pathTo(await only(name), 7).namespace

@@ -108,7 +108,7 @@ describe('the paths of a volume', limit, () => {
   it('may all be inaccessible at first', async () => {
     for (const port of ports) port.setAnaState(2, 'inaccessible')
     const attaching = connector.connectVolume(volume(alone))
-    using news = new Watch('kernel', ({ subsystem: name }) => name === 'nvme')
+    using news = new Watch('kernel', ['SUBSYSTEM=nvme\0'])
     await news.until(async () => ((await controllers()).length === 2 ? true : undefined), AbortSignal.timeout(30_000))
     ports[1]?.setAnaState(2, 'optimized')
     await connector.disconnectVolume(volume(alone), await attaching)

@@ -22,10 +22,11 @@ const tasks = {
 
   async monitor() {
     let first = true
-    native.openMonitor('kernel', () => {
+    const monitor = native.openMonitor('kernel', () => {
       if (first) begun()
       first = false
     })
+    monitor.only([''])
   },
 
   async lock() {
@@ -42,7 +43,7 @@ const tasks = {
 
   async everything() {
     for (const fifo of paths) native.readFile(fifo, fifo).result.catch(() => undefined)
-    native.openMonitor('kernel', () => undefined)
+    native.openMonitor('kernel', () => undefined).only([''])
     const again = () => native.listDirectory('files', '/dev').result.then(again)
     again()
     native.lockByte('worker', path, 0n).result.then((release) => (globalThis.release = release))

@@ -45,11 +45,12 @@ const stories = {
 
   async 'The process lives while a monitor is open, and ends when it is closed'() {
     process.exitCode = 1
-    const close = native.openMonitor('kernel', () => {
+    const monitor = native.openMonitor('kernel', () => {
       process.exitCode = 0
-      close()
-      close()
+      monitor.close()
+      monitor.close()
     })
+    monitor.only([''])
     setTimeout(() => writeFileSync('/sys/class/mem/null/uevent', 'change'), 10).unref()
   },
 
@@ -69,10 +70,11 @@ const stories = {
   async 'The process ends at once by process.exit with a monitor open in a storm'() {
     storm()
     let seen = 0
-    native.openMonitor('kernel', (events) => {
+    const monitor = native.openMonitor('kernel', (events) => {
       seen += events.length
       if (seen > 1000) process.exit(0)
     })
+    monitor.only([''])
   },
 
   async 'The process ends with the addon loaded twice'() {
@@ -194,9 +196,10 @@ const stories = {
 
   async 'Garbage does not close a monitor'() {
     let seen = 0
-    const opened = { close: native.openMonitor('kernel', (events) => (seen += events.length)) }
-    const { close } = opened
-    delete opened.close
+    const opened = { monitor: native.openMonitor('kernel', (events) => (seen += events.length)) }
+    opened.monitor.only([''])
+    const { close } = opened.monitor
+    delete opened.monitor
     await eventually(() => {
       globalThis.gc()
       writeFileSync('/sys/class/mem/null/uevent', 'change')
@@ -204,7 +207,7 @@ const stories = {
     })
     close()
     for (let round = 0; round < 50; round++) {
-      native.openMonitor('kernel', () => undefined)()
+      native.openMonitor('kernel', () => undefined).close()
       globalThis.gc()
     }
   },

@@ -33,7 +33,7 @@ let lost = 0
 const listening = listen('kernel', (event) => {
   if (event === undefined) lost++
 })
-const watch = new Watch('kernel', () => false)
+const watch = new Watch('kernel', [''], () => false)
 let looks = 0
 const { signal } = new AbortController()
 const seen = watch.until(() => {
