@@ -1,29 +1,65 @@
-import { setMaxListeners } from 'node:events'
-
 /** Fires with the first of these, and with its reason. */
 export function anyOf(...signals: AbortSignal[]): AbortSignal {
-  return widelyHeard(AbortSignal.any(signals))
+  return AbortSignal.any(signals)
 }
 
-/** As many may listen to the signal as there are jobs in a call: that is no leak, which Node takes eleven for. */
-export function widelyHeard(signal: AbortSignal): AbortSignal {
-  setMaxListeners(0, signal)
+interface Callbacks {
+  readonly calls: Set<() => void>
+  readonly stop: () => void
+}
+
+/** Of each signal that is waited with, what is called when it fires. */
+const waiting = new WeakMap<AbortSignal, Callbacks>()
+const lasting = new WeakSet<AbortSignal>()
+
+/**
+ * Keeps the listener of `onAbort` on this signal between waits. Not for those that `AbortSignal.any` or `timeout` makes:
+ * Node.js keeps them alive for as long as they have a listener.
+ */
+export function waitedWithOften(signal: AbortSignal): AbortSignal {
+  lasting.add(signal)
   return signal
+}
+
+/**
+ * Has `call` called when the signal fires, once; the function that is returned takes that back. All who wait with a signal
+ * share one listener: a call of hostbrick has dozens of waits, and a listener of an EventTarget costs far more than a set's
+ * member (and is taken for a leak from the eleventh on).
+ */
+export function onAbort(signal: AbortSignal, call: () => void): () => void {
+  const { calls, stop } = waiting.get(signal) ?? listenTo(signal)
+  // A function of its own: the same one may be given twice.
+  const once = (): void => {
+    call()
+  }
+  calls.add(once)
+  return () => {
+    if (calls.delete(once) && calls.size === 0 && !lasting.has(signal)) stop()
+  }
+}
+
+function listenTo(signal: AbortSignal): Callbacks {
+  const calls = new Set<() => void>()
+  const abort = (): void => {
+    for (const call of calls) call()
+  }
+  const stop = (): void => {
+    waiting.delete(signal)
+    signal.removeEventListener('abort', abort)
+  }
+  const callbacks = { calls, stop }
+  waiting.set(signal, callbacks)
+  signal.addEventListener('abort', abort, { once: true })
+  return callbacks
 }
 
 /** The outcome of `promise`, or the signal's reason as soon as that fires; the promise then goes on unobserved. */
 export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted()
-  let abort = (): void => undefined
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => {
+  return await new Promise<T>((resolve, reject) => {
+    const forget = onAbort(signal, () => {
       reject(signal.reason as Error)
-    }
+    })
+    promise.then(resolve, reject).finally(forget)
   })
-  signal.addEventListener('abort', abort, { once: true })
-  try {
-    return await Promise.race([promise, aborted])
-  } finally {
-    signal.removeEventListener('abort', abort)
-  }
 }

@@ -1,11 +1,12 @@
+import { onAbort } from './abort.ts'
 import { loadAddon } from './addon.ts'
 import { errnoName } from './errno.ts'
 
 /** A blocking call on one of the addon's own threads. */
 export interface Job<T> {
   readonly result: Promise<T>
-  /** Gives the call up: `result` rejects at once; a queued call never starts, a running one is parked until the kernel lets go. */
-  abandon(): void
+  /** What it is known by to `abandon`. */
+  readonly number: number
 }
 
 /** What an open block device says of itself. Sizes are bytes; `diskSequence` is 0 before Linux 5.15. */
@@ -57,6 +58,10 @@ export interface Ending {
   readonly output: string
   readonly error: string
 }
+
+/** Where somebody listens: a local socket, or a TCP port at an address. */
+export type Listener =
+  { readonly abstract: string } | { readonly path: string } | { readonly address: string; readonly port: number }
 
 /** What a daemon said before it closed the connection. */
 export interface Answer {
@@ -142,13 +147,12 @@ export interface Binding {
   reportLuns(lane: string, device: string, timeout: number): Job<Buffer>
   readCapacity(lane: string, device: string, timeout: number): Job<Buffer>
   /**
-   * Connects to a socket in the abstract namespace; the descriptor is the caller's to close. EACCES when the listener is
-   * another user's, root aside.
+   * Connects to the first of these who listens, sends one request and waits for so many bytes of an answer, or for as many as its first ones, a size_t,
+   * count; those that come with them are there as well. EACCES when a local listener is another user's, root aside;
+   * ECONNRESET when the connection ends earlier.
    */
-  connectAbstract(name: string): Job<number>
-  /** As above, to the socket at a path. */
-  connectPath(path: string): Job<number>
-  /** Connects so, sends one request and reads the answer. EAGAIN after `timeout` milliseconds of silence. */
+  exchange(listeners: readonly [Listener, ...Listener[]], request: Buffer, answer: number | 'counted'): Job<Buffer>
+  /** Connects to a socket in the abstract namespace, sends one request and reads the answer. EAGAIN after `timeout` milliseconds of silence. */
   askAbstract(name: string, request: Buffer, timeout: number): Job<Answer>
   /** ENXIO when there is no such device-mapper device; so below. */
   mapState(lane: string, name: string): Job<MapState>
@@ -176,6 +180,11 @@ export interface Binding {
   openMonitor(group: UeventGroup, receive: (events: string[], lost: boolean) => void): UeventMonitor
   /** EPROTONOSUPPORT when the kernel has no iSCSI loaded, EPERM without CAP_NET_ADMIN. */
   openSessionMonitor(receive: (events: SessionEvent[], lost: boolean) => void): () => void
+  /**
+   * Gives a call up: its `result` rejects at once; a queued one never starts, a running one is parked until the kernel lets
+   * go. One that has been settled is left alone.
+   */
+  abandon(number: number): void
   laneStatistics(): LaneStatistics
 }
 
@@ -229,19 +238,19 @@ export function failedWith(error: unknown, ...codes: string[]): error is SystemE
 }
 
 /** Waits for a job, or gives it up and throws the signal's reason. */
-export async function finish<T>(job: Job<T>, signal: AbortSignal): Promise<T> {
+export async function finish<T>({ result, number }: Job<T>, signal: AbortSignal): Promise<T> {
   const abandon = (): void => {
-    job.abandon()
+    binding().abandon(number)
   }
-  signal.addEventListener('abort', abandon, { once: true })
+  const forget = onAbort(signal, abandon)
   try {
     if (signal.aborted) abandon()
-    return await job.result
+    return await result
   } catch (error) {
     signal.throwIfAborted()
     throw asSystemError(error)
   } finally {
-    signal.removeEventListener('abort', abandon)
+    forget()
   }
 }
 
@@ -250,7 +259,7 @@ export async function finishWithin<T>(job: Job<T>, milliseconds: number): Promis
   const limit = { passed: false }
   const timer = setTimeout(() => {
     limit.passed = true
-    job.abandon()
+    binding().abandon(job.number)
   }, milliseconds)
   try {
     return await job.result

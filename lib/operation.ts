@@ -1,4 +1,4 @@
-import { anyOf, widelyHeard } from './abort.ts'
+import { anyOf, waitedWithOften } from './abort.ts'
 import { failedWith, SystemError } from './binding.ts'
 import { BrickError, invalid } from './errors.ts'
 import { Trace } from './trace.ts'
@@ -36,7 +36,7 @@ export class Operation implements Disposable {
       throw invalid('timeout', 'milliseconds above 0', timeout)
     }
     this.trace = new Trace(name)
-    widelyHeard(this.#work.signal)
+    waitedWithOften(this.#work.signal)
     this.#timeout = timeout
     this.#reserve = Math.min(timeout * cleanupShare, cleanupLimit)
     this.#caller = signal

@@ -1,3 +1,4 @@
+import { onAbort } from './abort.ts'
 import type { UeventGroup } from './binding.ts'
 import { listen } from './udev/uevents.ts'
 import type { Uevent } from './udev/uevents.ts'
@@ -73,7 +74,7 @@ export class Watch implements Disposable {
       }
       const done = (): void => {
         clearTimeout(guard)
-        signal.removeEventListener('abort', done)
+        forget()
         this.#wake = undefined
         resolve()
       }
@@ -81,7 +82,7 @@ export class Watch implements Disposable {
         this.#overdue ||= soon === undefined
         done()
       }, soon ?? guardInterval)
-      signal.addEventListener('abort', done, { once: true })
+      const forget = onAbort(signal, done)
       this.#wake = done
     })
   }

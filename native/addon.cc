@@ -2,6 +2,7 @@
 
 #include "block/binding.h"
 #include "core/lanes.h"
+#include "core/mailbox.h"
 #include "dm/binding.h"
 #include "files/binding.h"
 #include "iscsi/binding.h"
@@ -25,6 +26,11 @@ Napi::Value lane_statistics(const Napi::CallbackInfo& info) {
   return object;
 }
 
+// abandon(number): gives up a call that has not been settled yet.
+void abandon(const Napi::CallbackInfo& info) {
+  hostbrick::Mailbox::of(info.Env())->give_up(info.Env(), info[0].As<Napi::Number>().Uint32Value());
+}
+
 Napi::Object export_all(Napi::Env env, Napi::Object exports) {
   hostbrick::export_block(env, exports);
   hostbrick::export_dm(env, exports);
@@ -36,6 +42,7 @@ Napi::Object export_all(Napi::Env env, Napi::Object exports) {
   hostbrick::export_scsi(env, exports);
   hostbrick::export_sysfs(env, exports);
   hostbrick::export_udev(env, exports);
+  exports.Set("abandon", Napi::Function::New(env, abandon, "abandon"));
   exports.Set("laneStatistics", Napi::Function::New(env, lane_statistics, "laneStatistics"));
   return exports;
 }

@@ -27,20 +27,23 @@ export const iscsiadm: NodeRecords & SessionControl = {
     }
   },
 
-  async create(target, settings, signal) {
-    refuseSecrets(settings)
-    // A record that is there already is updated: made anew, it would lose the secrets that it may have.
-    if ((await show(target, signal)) === undefined) {
-      await expect([success], [...node(target), '--op', 'new'], signal)
+  draft(target, settings) {
+    const write = async (signal: AbortSignal): Promise<void> => {
+      refuseSecrets(settings)
+      // A record that is there already is updated: made anew, it would lose the secrets that it may have.
+      if ((await show(target, signal)) === undefined) {
+        await expect([success], [...node(target), '--op', 'new'], signal)
+      }
+      await update(target, settings, signal)
     }
-    await update(target, settings, signal)
+    return Promise.resolve({ settings: null, write })
   },
 
   async remove(target, signal) {
     await ifInstalled(expect([success, nothingFound], [...node(target), '--op', 'delete'], signal))
   },
 
-  async login(target, signal) {
+  async login(target, _record, signal) {
     await expect([success, sessionExists], [...node(target), '--login'], signal)
   },
 

@@ -4,6 +4,7 @@ import { builtInInterface, isBuiltIn, tcp } from './interface.ts'
 import type { Interface } from './interface.ts'
 import { Iscsid } from './iscsid.ts'
 import { NodeDatabase } from './node-database.ts'
+import type { NodeSettings } from './node-settings.ts'
 import type { Initiator, NodeRecords } from './open-iscsi.ts'
 import type { TargetPortal } from './portal.ts'
 import type { Session } from './sessions.ts'
@@ -19,7 +20,7 @@ export async function openInitiator({ over = tcp }: TargetPortal, signal: AbortS
   const native = database && isBuiltIn(over) ? database : undefined
   return {
     records: native ?? (database ? madeByIscsiadm(database) : iscsiadm),
-    sessions: { login: (target, late) => login(native, target, late), logout },
+    sessions: { login, logout },
   }
 }
 
@@ -42,7 +43,7 @@ export async function findInterface(name: string, signal: AbortSignal): Promise<
 function madeByIscsiadm(database: NodeDatabase): NodeRecords {
   return {
     keep: (target, signal) => database.keep(target, signal),
-    create: (target, settings, signal) => iscsiadm.create(target, settings, signal),
+    draft: (target, settings, signal) => iscsiadm.draft(target, settings, signal),
     remove: (target, signal) => database.remove(target, signal),
   }
 }
@@ -55,9 +56,8 @@ async function openDatabase(signal: AbortSignal): Promise<NodeDatabase | undefin
   return NodeDatabase.open(signal)
 }
 
-async function login(database: NodeDatabase | undefined, target: TargetPortal, signal: AbortSignal): Promise<void> {
-  const record = await database?.read(target, signal)
-  if (record === undefined || !(await iscsid.login(record, signal))) await iscsiadm.login(target, signal)
+async function login(target: TargetPortal, record: NodeSettings | null, signal: AbortSignal): Promise<void> {
+  if (record === null || !(await iscsid.login(record, signal))) await iscsiadm.login(target, record, signal)
 }
 
 async function logout(session: Session, signal: AbortSignal): Promise<void> {

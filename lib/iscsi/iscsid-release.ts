@@ -39,7 +39,8 @@ const studyPatience = 10_000
  */
 export class IscsidRelease {
   readonly #socketName: string
-  #known: { readonly daemon: string; readonly layout: Promise<RequestLayout | undefined> } | undefined
+  #known:
+    { readonly pid: number; readonly start: string; readonly layout: Promise<RequestLayout | undefined> } | undefined
 
   constructor(socketName: string) {
     this.#socketName = socketName
@@ -47,13 +48,18 @@ export class IscsidRelease {
 
   /** Undefined when no iscsid is running, or one whose requests are not known. */
   async layout(signal: AbortSignal): Promise<RequestLayout | undefined> {
+    // The one that answered before, if it still runs.
+    const last = this.#known
+    if (last && (await startOfIscsid(last.pid, signal)) === last.start) return orAborted(last.layout, signal)
+
     const pid = (await this.#ask(ampleLength, patience, signal))?.pid
     const start = pid === undefined ? undefined : await startOfIscsid(pid, signal)
     if (pid === undefined || start === undefined) return undefined
 
-    const daemon = `${pid} ${start}`
     // For all who come meanwhile, so not to be ended by the first one's signal.
-    if (this.#known?.daemon !== daemon) this.#known = { daemon, layout: this.#study(pid) }
+    if (this.#known?.pid !== pid || this.#known.start !== start) {
+      this.#known = { pid, start, layout: this.#study(pid) }
+    }
     return orAborted(this.#known.layout, signal)
   }
 

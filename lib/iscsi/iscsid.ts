@@ -1,4 +1,3 @@
-import { Socket } from 'node:net'
 import { binding, failedWith, finish } from '../binding.ts'
 import { BrickError } from '../errors.ts'
 import { readFile } from '../files.ts'
@@ -65,32 +64,19 @@ export class Iscsid {
 
   /** Sends one request and returns the error number of iscsid's response; undefined when nobody listens. */
   async #ask(request: Buffer, signal: AbortSignal): Promise<number | undefined> {
-    const descriptor = await this.#connect(signal)
-    if (descriptor === undefined) return undefined
-    const socket = new Socket({ fd: descriptor, signal })
+    const padded = Buffer.concat([request], ampleLength)
     try {
-      // Not end(): iscsid takes a closed connection for a client that has lost interest.
-      socket.write(Buffer.concat([request], ampleLength))
-      let received = Buffer.alloc(0)
-      for await (const chunk of socket) {
-        received = Buffer.concat([received, chunk as Buffer])
-        if (received.length >= responseHeader) return received.readInt32LE(4)
-      }
-      throw iscsiError(undefined, 'iscsid closed the connection without an answer')
-    } catch (error) {
-      signal.throwIfAborted()
-      if (error instanceof BrickError) throw error
-      throw iscsiError(undefined, `iscsid: ${String(error)}`)
-    } finally {
-      socket.destroy()
-    }
-  }
-
-  async #connect(signal: AbortSignal): Promise<number | undefined> {
-    try {
-      return await finish(binding().connectAbstract(this.#socketName), signal)
+      // iscsid takes a closed connection for a client that has lost interest: it stays open until the answer is there.
+      const response = await finish(
+        binding().exchange([{ abstract: this.#socketName }], padded, responseHeader),
+        signal,
+      )
+      return response.readInt32LE(4)
     } catch (error) {
       if (failedWith(error, 'ECONNREFUSED')) return undefined
+      if (failedWith(error, 'ECONNRESET')) {
+        throw iscsiError(undefined, 'iscsid closed the connection without an answer')
+      }
       throw error
     }
   }

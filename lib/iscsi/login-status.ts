@@ -10,7 +10,7 @@ import type { Portal } from './portal.ts'
  *
  * @throws BrickError TARGET_NOT_FOUND, AUTH_FAILED, LOGIN_FAILED
  */
-export function loginStatus(response: Response, portal: Portal, target?: string): number {
+export function loginStatus(response: Pick<Response, 'opcode' | 'header'>, portal: Portal, target?: string): number {
   const from = formatPortal(portal)
   const { opcode } = response
   if (opcode !== opcodes.loginResponse) throw malformed(`${from} answers a login with opcode ${opcode}`, { opcode })

@@ -6,7 +6,7 @@ import { binding, finish, SystemError } from '../binding.ts'
 import type { FileOperation } from '../binding.ts'
 import { BrickError } from '../errors.ts'
 import { listDirectory, readFile } from '../files.ts'
-import type { NodeRecords } from './open-iscsi.ts'
+import type { NodeRecords, RecordDraft } from './open-iscsi.ts'
 import { nodeRecord, parseSettings } from './node-settings.ts'
 import type { NodeSettings } from './node-settings.ts'
 import { nodeRecordAddress } from './portal.ts'
@@ -60,14 +60,9 @@ export class NodeDatabase implements NodeRecords {
     return (late) => (record === undefined ? this.remove(target, late) : this.#write(target, record, late))
   }
 
-  async create(target: TargetPortal, settings: NodeSettings, signal: AbortSignal): Promise<void> {
-    await this.#write(target, await nodeRecord(target, settings, signal), signal)
-  }
-
-  /** What the record says; undefined when there is none. */
-  async read(target: TargetPortal, signal: AbortSignal): Promise<NodeSettings | undefined> {
-    const record = await this.#read(target, signal)
-    return record === undefined ? undefined : parseSettings(record)
+  async draft(target: TargetPortal, settings: NodeSettings, signal: AbortSignal): Promise<RecordDraft> {
+    const record = await nodeRecord(target, settings, signal)
+    return { settings: parseSettings(record), write: (late) => this.#write(target, record, late) }
   }
 
   /** The target's folder goes too when this was the last record in it. */

@@ -25,7 +25,8 @@ export const noTag = 0xffffffff
 /** What we declare as MaxRecvDataSegmentLength, and the most that we take, before the declaration too. */
 export const dataLimit = 65_536
 
-const headerLength = 48
+/** Of the basic header segment, bytes. */
+export const headerLength = 48
 
 /** What initiators send. Logins, texts and NOP-Outs have the same fields at the same places. */
 export interface Request {
@@ -91,7 +92,7 @@ function lengthOf(bytes: Buffer): number {
 function decode(pdu: Buffer): Response {
   const start = startOfData(pdu)
   return {
-    opcode: pdu.readUInt8(0) & 0x3f,
+    opcode: opcodeOf(pdu),
     flags: pdu.readUInt8(1),
     taskTag: pdu.readUInt32BE(16),
     transferTag: pdu.readUInt32BE(20),
@@ -99,6 +100,10 @@ function decode(pdu: Buffer): Response {
     header: pdu.subarray(0, headerLength),
     data: pdu.subarray(start, start + pdu.readUIntBE(5, 3)),
   }
+}
+
+export function opcodeOf(header: Buffer): number {
+  return header.readUInt8(0) & 0x3f
 }
 
 /** Behind the additional header segments, which byte 4 counts in words and of which none concerns us. */

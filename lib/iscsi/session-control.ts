@@ -12,7 +12,7 @@ import { together } from '../together.ts'
 import { probeLogin } from './login-probe.ts'
 import { openInitiator } from './initiator.ts'
 import { tcp } from './interface.ts'
-import type { Initiator } from './open-iscsi.ts'
+import type { Initiator, RecordDraft } from './open-iscsi.ts'
 import type { TargetPortal } from './portal.ts'
 import { sessionSettings } from './node-settings.ts'
 import type { NodeSettings } from './node-settings.ts'
@@ -36,21 +36,25 @@ export async function openSession(
   const existing = sessions.find((session) => leadsTo(session, target))
   if (existing) return usable(existing, target)
 
-  if (canProbe(target)) {
-    await operation.step('portal', async (signal) => probeLogin(target, await initiatorName(signal), patience))
-  }
-  const { initiator, putBack } = await operation.step('record', (signal) =>
-    writeRecord(target, sessionSettings(credentials, operation.remaining), rollback, signal),
-  )
-  const session = await operation.step('login', (signal) => login(target, initiator, rollback, signal))
+  const settings = sessionSettings(credentials, operation.remaining)
+  const [, { initiator, putBack, draft }] = await together([
+    operation.step('portal', (signal) => probe(target, signal, patience)),
+    operation.step('draft', (signal) => draftRecord(target, settings, signal)),
+  ])
+  rollback.add('record', putBack)
+  await operation.step('record', (signal) => draft.write(signal))
+  const session = await operation.step('login', (signal) => {
+    return login(target, initiator, draft.settings, rollback, signal)
+  })
   // A portal has one record. It stays that of the session which was there first, over another interface.
   if (sessions.some((other) => sharesPortal(other, target))) await operation.step('record', putBack)
   return session
 }
 
-/** The probe goes where routing leads. An interface with a record of its own may lead elsewhere, and RDMA is not TCP. */
-function canProbe({ over = tcp }: TargetPortal): boolean {
-  return over.name === tcp.name
+/** Where routing leads: an interface with a record of its own may lead elsewhere, and RDMA is not TCP. */
+async function probe(target: TargetPortal, signal: AbortSignal, patience: AbortSignal): Promise<void> {
+  const { over = tcp } = target
+  if (over.name === tcp.name) await probeLogin(target, await initiatorName(signal), patience)
 }
 
 async function findSession(target: TargetPortal, signal: AbortSignal): Promise<Session | undefined> {
@@ -70,18 +74,16 @@ function usable(session: Session, target: TargetPortal): Session {
   )
 }
 
-async function writeRecord(
+/** What can be done of a record before it is known whether it will be written. */
+async function draftRecord(
   target: TargetPortal,
   settings: NodeSettings,
-  rollback: Rollback,
   signal: AbortSignal,
-): Promise<{ initiator: Initiator; putBack: (late: AbortSignal) => Promise<void> }> {
+): Promise<{ initiator: Initiator; putBack: (late: AbortSignal) => Promise<void>; draft: RecordDraft }> {
   const initiator = await openInitiator(target, signal)
   const { records } = initiator
-  const putBack = await records.keep(target, signal)
-  rollback.add('record', putBack)
-  await records.create(target, settings, signal)
-  return { initiator, putBack }
+  const [putBack, draft] = await together([records.keep(target, signal), records.draft(target, settings, signal)])
+  return { initiator, putBack, draft }
 }
 
 /**
@@ -91,11 +93,12 @@ async function writeRecord(
 async function login(
   target: TargetPortal,
   initiator: Initiator,
+  record: NodeSettings | null,
   rollback: Rollback,
   signal: AbortSignal,
 ): Promise<Session> {
   const giveUp = new AbortController()
-  const outcome = initiator.sessions.login(target, giveUp.signal)
+  const outcome = initiator.sessions.login(target, record, giveUp.signal)
   const settled = outcome.then(
     () => undefined,
     () => undefined,

@@ -1,4 +1,4 @@
-import { anyOf } from '../abort.ts'
+import { anyOf, onAbort } from '../abort.ts'
 import { BrickError } from '../errors.ts'
 import type { KnownDisk } from '../scsi/unit.ts'
 import { readUdevEntry } from '../udev/database.ts'
@@ -104,7 +104,10 @@ export class MapAssembly implements Disposable {
     const ended = anyOf(this.#signal, timeout)
     await new Promise((resolve) => {
       if (ended.aborted) resolve(undefined)
-      else ended.addEventListener('abort', resolve, { once: true })
+      else
+        onAbort(ended, () => {
+          resolve(undefined)
+        })
     })
     this.#signal.throwIfAborted()
     const disks = this.#disks.map(({ disk }) => disk.path)

@@ -1,13 +1,10 @@
-import { Socket } from 'node:net'
 import { endianness } from 'node:os'
 import { binding, failedWith, finish } from '../binding.ts'
 import { BrickError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 
-/** From multipath-tools 0.12 on. */
-const socketPath = '/run/multipathd.socket'
-/** All releases. */
-const socketName = '/org/kernel/linux/storage/multipathd'
+/** The first from multipath-tools 0.12 on, the second in all releases. */
+const listeners = [{ path: '/run/multipathd.socket' }, { abstract: '/org/kernel/linux/storage/multipathd' }] as const
 
 /** Of an answer, bytes: multipathd's own client takes no more (libmpathcmd/mpath_cmd.c). */
 const longestAnswer = 32 * 1024 * 1024
@@ -21,47 +18,18 @@ const lengthSize = 8
  *   TOOL_FAILED when the answer is another failure or none
  */
 export async function askMultipathd(command: string, signal: AbortSignal): Promise<string | undefined> {
-  const descriptor = await connect(signal)
-  if (descriptor === undefined) return undefined
-  const socket = new Socket({ fd: descriptor, signal })
   try {
-    socket.write(frame(command))
-    return verdict(command, await receive(socket))
+    const answer = await finish(binding().exchange(listeners, frame(command), 'counted'), signal)
+    return verdict(command, unframe(answer))
   } catch (error) {
+    if (failedWith(error, 'ENOENT', 'ECONNREFUSED')) return undefined
     signal.throwIfAborted()
     throw error instanceof BrickError ? error : failure(command, String(error))
-  } finally {
-    socket.destroy()
   }
 }
 
 export async function isMultipathdRunning(signal: AbortSignal): Promise<boolean> {
   return (await askMultipathd('show daemon', signal)) !== undefined
-}
-
-async function connect(signal: AbortSignal): Promise<number | undefined> {
-  for (const job of [() => binding().connectPath(socketPath), () => binding().connectAbstract(socketName)]) {
-    try {
-      return await finish(job(), signal)
-    } catch (error) {
-      if (!failedWith(error, 'ENOENT', 'ECONNREFUSED')) throw error
-    }
-  }
-  return undefined
-}
-
-async function receive(socket: Socket): Promise<string> {
-  const chunks: Buffer[] = []
-  let [received, needed] = [0, lengthSize]
-  for await (const chunk of socket as AsyncIterable<Buffer>) {
-    chunks.push(chunk)
-    received += chunk.length
-    if (received < needed) continue
-    const bytes = Buffer.concat(chunks)
-    needed = frameSize(bytes)
-    if (received >= needed) return unframe(bytes)
-  }
-  throw new Error(`it closed the connection after ${received} bytes of an answer`)
 }
 
 /** The text with its NUL, and before it their length as a native size_t. */

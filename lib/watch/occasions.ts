@@ -1,3 +1,4 @@
+import { onAbort } from '../abort.ts'
 import { failedWith } from '../binding.ts'
 import type { SessionEvent } from '../binding.ts'
 import { Doubts } from '../inventory/doubts.ts'
@@ -105,13 +106,13 @@ export class Occasions implements Disposable {
     await new Promise<void>((resolve) => {
       const done = (): void => {
         clearTimeout(timer)
-        signal.removeEventListener('abort', done)
+        forget()
         this.#wake = undefined
         resolve()
       }
       const again = this.#again.size > 0 || !this.#devicesAgain.isEmpty
       const timer = again ? setTimeout(this.#elapse, this.#interval) : undefined
-      signal.addEventListener('abort', done, { once: true })
+      const forget = onAbort(signal, done)
       this.#wake = done
     })
   }

@@ -16,15 +16,13 @@ Napi::Error to_javascript(Napi::Env env, const SystemError& failure) {
 Napi::Object call_object(Napi::Env env, const std::shared_ptr<PendingCall>& call, const std::shared_ptr<Job>& job) {
   auto object = Napi::Object::New(env);
   object.Set("result", call->deferred().Promise());
-  object.Set("abandon", Napi::Function::New(
-                            env,
-                            [call, job](const Napi::CallbackInfo& info) {
-                              if (!call->settle(info.Env())) return;
-                              Lanes::shared().abandon(job);
-                              const SystemError abandoned(ECANCELED, "abandon");
-                              call->deferred().Reject(to_javascript(info.Env(), abandoned).Value());
-                            },
-                            "abandon"));
+  if (call->settled()) return object;
+  object.Set("number", call->enter([call, job](Napi::Env target) {
+    if (!call->settle(target)) return;
+    Lanes::shared().abandon(job);
+    const SystemError abandoned(ECANCELED, "abandon");
+    call->deferred().Reject(to_javascript(target, abandoned).Value());
+  }));
   return object;
 }
 

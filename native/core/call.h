@@ -2,6 +2,7 @@
 
 #include <napi.h>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -26,9 +27,15 @@ class PendingCall {
   /** Hands out the promise's one chance to be settled: true the first time. */
   bool settle(Napi::Env env) {
     if (std::exchange(settled_, true)) return false;
+    mailbox_->leave(number_);
     mailbox_->release(env);
     return true;
   }
+
+  [[nodiscard]] bool settled() const { return settled_; }
+
+  /** Has `give_up` called when JavaScript gives up the call of the number that this returns. */
+  std::uint32_t enter(Mailbox::Message give_up) { return number_ = mailbox_->enter(std::move(give_up)); }
 
   [[nodiscard]] const Napi::Promise::Deferred& deferred() const { return deferred_; }
   [[nodiscard]] const std::shared_ptr<Mailbox>& mailbox() const { return mailbox_; }
@@ -36,10 +43,14 @@ class PendingCall {
  private:
   Napi::Promise::Deferred deferred_;
   std::shared_ptr<Mailbox> mailbox_;
+  std::uint32_t number_ = 0;
   bool settled_ = false;
 };
 
-/** { result, abandon }: the promise, and a function that rejects it at once with ECANCELED and gives the job up. */
+/**
+ * { result, number }: the promise, and what `abandon` takes to reject it at once with ECANCELED and give the job up. To
+ * make a function for each call would cost more than all the rest of it.
+ */
 Napi::Object call_object(Napi::Env env, const std::shared_ptr<PendingCall>& call, const std::shared_ptr<Job>& job);
 
 /**

@@ -14,6 +14,7 @@ std::shared_ptr<Mailbox> Mailbox::of(Napi::Env env) {
   mailbox->queue_ = Queue::New(env, "hostbrick", 0, 1, mailbox.get(), [mailbox](Napi::Env, void*, Mailbox*) {
     const std::lock_guard lock(mailbox->mutex_);
     mailbox->closed_ = true;
+    mailbox->calls_.clear();
   });
   mailbox->queue_.Unref(env);
   env.SetInstanceData(new Slot(mailbox));
@@ -42,6 +43,17 @@ void Mailbox::hold(Napi::Env env) {
 
 void Mailbox::release(Napi::Env env) {
   if (--holders_ == 0) queue_.Unref(env);
+}
+
+std::uint32_t Mailbox::enter(Message give_up) {
+  // A number is free again long before all have been given.
+  const auto number = ++last_number_;
+  calls_.insert_or_assign(number, std::move(give_up));
+  return number;
+}
+
+void Mailbox::give_up(Napi::Env env, std::uint32_t number) {
+  if (const auto found = calls_.extract(number)) found.mapped()(env);
 }
 
 void Mailbox::deliver(Napi::Env env, Napi::Function, Mailbox*, Message* message) {

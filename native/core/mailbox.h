@@ -2,9 +2,11 @@
 
 #include <napi.h>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <unordered_map>
 
 namespace hostbrick {
 
@@ -29,6 +31,12 @@ class Mailbox {
   void hold(Napi::Env env);
   void release(Napi::Env env);
 
+  /** On the environment's thread: what gives up a call, under a number by which JavaScript knows it until it is
+   * settled. */
+  std::uint32_t enter(Message give_up);
+  void leave(std::uint32_t number) { calls_.erase(number); }
+  void give_up(Napi::Env env, std::uint32_t number);
+
  private:
   static void deliver(Napi::Env env, Napi::Function callback, Mailbox* mailbox, Message* message);
   using Queue = Napi::TypedThreadSafeFunction<Mailbox, Message, deliver>;
@@ -37,6 +45,8 @@ class Mailbox {
   Queue queue_;
   bool closed_ = false;
   std::size_t holders_ = 0;
+  std::uint32_t last_number_ = 0;
+  std::unordered_map<std::uint32_t, Message> calls_;
 };
 
 }  // namespace hostbrick

@@ -5,10 +5,12 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "core/call.h"
 #include "core/convert.h"
 #include "network/addresses.h"
+#include "network/exchange.h"
 #include "network/local_socket.h"
 #include "network/probe.h"
 #include "network/resolve.h"
@@ -41,13 +43,40 @@ Napi::Value probe(const Napi::CallbackInfo& info) {
       [](Napi::Env env, bool) { return env.Undefined(); }, [interrupt] { interrupt->set(); });
 }
 
-// Resolves to the descriptor's number, which is then the caller's to close.
-template <FileDescriptor (*Connect)(const std::string&)>
-Napi::Value connect(const Napi::CallbackInfo& info) {
-  const auto name = info[0].As<Napi::String>().Utf8Value();
+Listener to_listener(const Napi::Object& place) {
+  if (place.Has("abstract")) return {Listener::Kind::abstract, place.Get("abstract").As<Napi::String>(), 0};
+  if (place.Has("path")) return {Listener::Kind::path, place.Get("path").As<Napi::String>(), 0};
+  const auto port = place.Get("port").As<Napi::Number>().Uint32Value();
+  return {Listener::Kind::port, place.Get("address").As<Napi::String>(), static_cast<std::uint16_t>(port)};
+}
+
+std::vector<Listener> to_listeners(const Napi::Array& places) {
+  std::vector<Listener> listeners;
+  for (std::uint32_t i = 0; i < places.Length(); ++i) {
+    listeners.push_back(to_listener(places.Get(i).As<Napi::Object>()));
+  }
+  return listeners;
+}
+
+std::string to_bytes(const Napi::Value& buffer) {
+  const auto bytes = buffer.As<Napi::Buffer<char>>();
+  return {bytes.Data(), bytes.Length()};
+}
+
+// Every exchange waits on a lane of its own.
+Napi::Value exchange_with(const Napi::CallbackInfo& info) {
+  const auto interrupt = std::make_shared<Event>();
+  const AnswerLength length{info[2].IsNumber() ? info[2].As<Napi::Number>().Uint32Value() : 0, !info[2].IsNumber()};
+  const auto lane = "exchange:" + std::to_string(interrupt->descriptor());
   return start_call(
-      info.Env(), "socket:" + name, [name] { return Connect(name); },
-      [](Napi::Env env, FileDescriptor socket) { return Napi::Number::New(env, socket.release()); });
+      info.Env(), lane,
+      [listeners = to_listeners(info[0].As<Napi::Array>()), request = to_bytes(info[1]), length, interrupt] {
+        return exchange(listeners, request, length, *interrupt);
+      },
+      [](Napi::Env env, const std::string& answer) {
+        return Napi::Buffer<char>::Copy(env, answer.data(), answer.size());
+      },
+      [interrupt] { interrupt->set(); });
 }
 
 Napi::Value to_object(Napi::Env env, const Answer& answer) {
@@ -60,22 +89,17 @@ Napi::Value to_object(Napi::Env env, const Answer& answer) {
 
 Napi::Value ask(const Napi::CallbackInfo& info) {
   auto name = info[0].As<Napi::String>().Utf8Value();
-  const auto bytes = info[1].As<Napi::Buffer<char>>();
   const std::chrono::milliseconds timeout(info[2].As<Napi::Number>().Int64Value());
   return start_call(
       info.Env(), "socket:" + name,
-      [name, request = std::string(bytes.Data(), bytes.Length()), timeout] {
-        return ask_abstract(name, request, timeout);
-      },
-      to_object);
+      [name, request = to_bytes(info[1]), timeout] { return ask_abstract(name, request, timeout); }, to_object);
 }
 
 }  // namespace
 
 void export_network(Napi::Env env, Napi::Object exports) {
   exports.Set("askAbstract", Napi::Function::New(env, ask, "askAbstract"));
-  exports.Set("connectAbstract", Napi::Function::New(env, connect<connect_abstract>, "connectAbstract"));
-  exports.Set("connectPath", Napi::Function::New(env, connect<connect_path>, "connectPath"));
+  exports.Set("exchange", Napi::Function::New(env, exchange_with, "exchange"));
   exports.Set("ownAddresses", Napi::Function::New(env, addresses, "ownAddresses"));
   exports.Set("probePort", Napi::Function::New(env, probe, "probePort"));
   exports.Set("resolveHost", Napi::Function::New(env, resolve, "resolveHost"));

@@ -4,8 +4,8 @@
 
 namespace hostbrick {
 
-/** resolveHost(host), probePort(address, port, source, interface), connectAbstract(name), askAbstract(name, request,
- * timeout) */
+/** resolveHost(host), probePort(address, port, source, interface), exchange(listeners, request, answer),
+ * askAbstract(name, request, timeout) */
 void export_network(Napi::Env env, Napi::Object exports);
 
 }  // namespace hostbrick

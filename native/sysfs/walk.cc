@@ -60,7 +60,8 @@ class Prefix {
 /** Where each field of an entry begins: made behind the entry's folder, and noted one by one. */
 class Places {
  public:
-  Places(GrowingBytes& out, std::size_t fields) : out_(out), start_(out.size() - sizeof(std::int32_t)), at_(out.size()) {
+  Places(GrowingBytes& out, std::size_t fields)
+      : out_(out), start_(out.size() - sizeof(std::int32_t)), at_(out.size()) {
     for (std::size_t field = 0; field < fields; ++field) out.append_integer(0);
   }
   /** The next field begins here. */

@@ -38,8 +38,8 @@ struct WalkFolder {
  *     bytes     = length i32, byte{length}
  *     absent    = -errno i32                         -ENOENT also when it was not asked for
  *
- * Integers are little-endian; places count from the first byte of `folder`. A folder that does not exist has no entries.
- * An entry that vanishes during the walk is left out: when its first attribute has gone the device has too.
+ * Integers are little-endian; places count from the first byte of `folder`. A folder that does not exist has no
+ * entries. An entry that vanishes during the walk is left out: when its first attribute has gone the device has too.
  * Throws SystemError when a folder cannot be read for any other reason.
  */
 GrowingBytes walk(const std::string& root, const std::vector<WalkFolder>& folders);

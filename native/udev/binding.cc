@@ -16,8 +16,7 @@ Napi::Value open_monitor(const Napi::CallbackInfo& info) {
   try {
     const auto interest = std::make_shared<UeventInterest>();
     auto monitor = Napi::Object::New(info.Env());
-    monitor.Set("close",
-                monitor_for<UeventMonitor>(info.Env(), receive, open_uevent_socket(group), group, interest));
+    monitor.Set("close", monitor_for<UeventMonitor>(info.Env(), receive, open_uevent_socket(group), group, interest));
     const auto only = [interest](const Napi::CallbackInfo& texts) { interest->set(to_texts(texts[0])); };
     monitor.Set("only", Napi::Function::New(info.Env(), only, "only"));
     return monitor;

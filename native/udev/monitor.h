@@ -34,8 +34,8 @@ class UeventInterest {
 FileDescriptor open_uevent_socket(UeventGroup group);
 
 /**
- * Messages of other senders than the group's rightful one are dropped, the kernel has port 0 and both have uid 0, and so
- * are those that nobody wants to hear of: most of what happens to a host is not worth waking the event loop.
+ * Messages of other senders than the group's rightful one are dropped, the kernel has port 0 and both have uid 0, and
+ * so are those that nobody wants to hear of: most of what happens to a host is not worth waking the event loop.
  */
 class UeventMonitor : public NetlinkMonitor<std::string> {
  public:

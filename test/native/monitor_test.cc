@@ -205,7 +205,8 @@ TEST_CASE("the kernel's own events arrive") {
   const std::string attribute = "/sys/class/mem/null/uevent";
   if (::access(attribute.c_str(), W_OK) != 0) return skip("may not write " + attribute);
   Inbox inbox;
-  const UeventMonitor monitor(open_uevent_socket(UeventGroup::kernel), UeventGroup::kernel, everything(), inbox.receiver());
+  const UeventMonitor monitor(open_uevent_socket(UeventGroup::kernel), UeventGroup::kernel, everything(),
+                              inbox.receiver());
   std::ofstream(attribute) << "change 5f1a9ad4-3d6c-4f4e-9d4b-6a1c3f1f7b5e HOSTBRICK=test";
   const auto expected = [](const std::string& event) {
     return event.starts_with("ACTION=change\0DEVPATH=/devices/virtual/mem/null\0SUBSYSTEM=mem\0"s) &&
@@ -218,7 +219,8 @@ TEST_CASE("the kernel's own events arrive") {
 
 TEST_CASE("both groups can be listened to") {
   Inbox inbox;
-  const UeventMonitor kernel(open_uevent_socket(UeventGroup::kernel), UeventGroup::kernel, everything(), inbox.receiver());
+  const UeventMonitor kernel(open_uevent_socket(UeventGroup::kernel), UeventGroup::kernel, everything(),
+                             inbox.receiver());
   const UeventMonitor udev(open_uevent_socket(UeventGroup::udev), UeventGroup::udev, inbox.receiver());
 }
 

@@ -187,7 +187,13 @@ describe('failures', () => {
     ],
     ['unlink', () => change('x', { verb: 'unlink', path: missing }), 'ENOENT', 'unlink', missing],
     ['removeDirectory', () => change('x', { verb: 'removeDirectory', path: missing }), 'ENOENT', 'rmdir', missing],
-    ['connectAbstract', () => native.connectAbstract(missing), 'ECONNREFUSED', 'connect', `@${missing}`],
+    [
+      'exchange',
+      () => native.exchange([{ abstract: missing }], Buffer.alloc(1), 1),
+      'ECONNREFUSED',
+      'connect',
+      `@${missing}`,
+    ],
     ['deviceFacts', () => native.deviceFacts('x', missing), 'ENOENT', 'open', missing],
     ['flushDevice', () => native.flushDevice('x', missing), 'ENOENT', 'open', missing],
     ['heldExclusively', () => native.heldExclusively('x', missing), 'ENOENT', 'open', missing],
@@ -368,7 +374,7 @@ describe('programs', () => {
         input: '',
       })
       await eventually(() => existsSync(file) && readFileSync(file, 'utf8').endsWith('\n'))
-      job.abandon()
+      native.abandon(job.number)
       await assert.rejects(job.result, { syscall: 'abandon' })
       await eventually(isIdle)
       const state = (): string => {
@@ -416,7 +422,7 @@ describe('locks', () => {
     const release = await native.lockByte('a', path, 0n).result
     const late = native.lockByte('b', path, 0n)
     await eventually(() => native.laneStatistics().running === 1)
-    late.abandon()
+    native.abandon(late.number)
     await assert.rejects(late.result, { syscall: 'abandon' })
     release()
     const releaseNext = await native.lockByte('c', path, 0n).result
@@ -429,8 +435,8 @@ describe('a job', () => {
   it('that is given up rejects at once with ECANCELED, and is parked until the kernel lets go', limit, async () => {
     const { job, letGo } = stick('stuck')
     await eventually(() => native.laneStatistics().running === 1)
-    job.abandon()
-    job.abandon()
+    native.abandon(job.number)
+    native.abandon(job.number)
     await assert.rejects(job.result, (error: Error & { errno?: number; syscall?: string }) => {
       return getSystemErrorName(error.errno ?? 0) === 'ECANCELED' && error.syscall === 'abandon'
     })
@@ -448,9 +454,9 @@ describe('a job', () => {
     const behind = make('lane', last)
     await eventually(() => native.laneStatistics().running === 1)
     assert.equal(native.laneStatistics().queued, 3)
-    dropped.abandon()
+    native.abandon(dropped.number)
     await assert.rejects(dropped.result, { syscall: 'abandon' })
-    job.abandon()
+    native.abandon(job.number)
     await assert.rejects(job.result, { syscall: 'abandon' })
     assert.deepEqual([native.laneStatistics().queued, native.laneStatistics().parked], [2, 1])
     // Other lanes do not care.
@@ -474,7 +480,7 @@ describe('a job', () => {
   it('gives up nothing when it has ended', async () => {
     const job = native.listDirectory('files', folder)
     await job.result
-    job.abandon()
+    native.abandon(job.number)
     assert.ok(Array.isArray(await job.result))
     assert.ok(isIdle())
   })
@@ -485,7 +491,7 @@ describe('a job', () => {
     const waiting = Array.from({ length: 100 }, (_, index) => native.lockByte(`waiter ${index}`, path, 0n))
     await eventually(() => native.laneStatistics().running === 100)
     assert.ok(Array.isArray(await native.listDirectory('files', folder).result))
-    for (const job of waiting) job.abandon()
+    for (const job of waiting) native.abandon(job.number)
     await Promise.allSettled(waiting.map(({ result }) => result))
     assert.equal(native.laneStatistics().parked, 100)
     release()
@@ -520,10 +526,7 @@ describe('finish', () => {
 
   it('passes on what is no failure of a system call', async () => {
     const defect = new TypeError('defect')
-    await assert.rejects(
-      finish({ result: Promise.reject(defect), abandon: () => undefined }, never),
-      (error) => error === defect,
-    )
+    await assert.rejects(finish({ result: Promise.reject(defect), number: 0 }, never), (error) => error === defect)
   })
 })
 

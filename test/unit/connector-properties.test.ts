@@ -32,14 +32,7 @@ describe('getConnectorProperties', { skip: !root && 'only root may read what DMI
   })
 
   it('starts no program, asks nobody and changes nothing', async (t) => {
-    const verbs = [
-      'runProgram',
-      'connectPath',
-      'connectAbstract',
-      'resolveHost',
-      'changeFiles',
-      'writeAttribute',
-    ] as const
+    const verbs = ['runProgram', 'exchange', 'askAbstract', 'resolveHost', 'changeFiles', 'writeAttribute'] as const
     const touched = verbs.map((verb) => t.mock.method(binding(), verb))
     const connections = t.mock.method(globalThis, 'fetch')
     await getConnectorProperties({ ip })

@@ -50,10 +50,14 @@ const called = (): string[][] => {
   return lines.map((line) => line.split('\x1f').slice(0, -1))
 }
 
+const create = async (...[portal, settings, signal]: Parameters<typeof iscsiadm.draft>): Promise<void> => {
+  await (await iscsiadm.draft(portal, settings, signal)).write(signal)
+}
+
 const verbs = {
-  create: () => iscsiadm.create(target, plain, never),
+  create: () => create(target, plain, never),
   remove: () => iscsiadm.remove(target, never),
-  login: () => iscsiadm.login(target, never),
+  login: () => iscsiadm.login(target, null, never),
   logout: () => iscsiadm.logout(session, never),
 }
 
@@ -93,7 +97,7 @@ describe('iscsiadm', () => {
 
   it('is told which interface', async () => {
     const adapter = { name: 'cxgb4i.00:07:43:06:02:68', transport: 'cxgb4i' }
-    await iscsiadm.login({ ...target, over: adapter }, never)
+    await iscsiadm.login({ ...target, over: adapter }, null, never)
     assert.deepEqual(called(), [[...place, '--interface', adapter.name, '--login']])
   })
 
@@ -129,7 +133,7 @@ describe('iscsiadm', () => {
   }
 
   it('never gets a secret', async () => {
-    await assert.rejects(iscsiadm.create(target, chap, never), (error: Error & { code?: string }) => {
+    await assert.rejects(create(target, chap, never), (error: Error & { code?: string }) => {
       return (
         error.code === 'NOT_SUPPORTED' &&
         !JSON.stringify(error).includes('hunter2') &&
@@ -149,7 +153,7 @@ describe('iscsiadm', () => {
   it('updates a record that is there, and puts back what it said', async () => {
     writeFileSync(record, '# BEGIN RECORD\nnode.session.scan = auto\nnode.session.auth.password = ********\n')
     const putBack = await iscsiadm.keep(target, never)
-    await iscsiadm.create(target, plain, never)
+    await create(target, plain, never)
     assert.ok(!called().some((parameters) => parameters.includes('new')))
     rmSync(calls)
     await putBack(never)
@@ -159,7 +163,7 @@ describe('iscsiadm', () => {
   it('is given up on abort', limit, async () => {
     writeFileSync(`${folder}/iscsiadm`, `#!/bin/sh\necho >> ${calls}\nexec sleep 60\n`, { mode: 0o755 })
     const caller = new AbortController()
-    const login = iscsiadm.login(target, caller.signal)
+    const login = iscsiadm.login(target, null, caller.signal)
     await eventually(() => existsSync(calls))
     const reason = new Error('enough')
     caller.abort(reason)

@@ -233,7 +233,7 @@ describe('failures of system calls', () => {
   for (const errno of [-13, -1]) {
     it(`errno ${-errno} is PERMISSION_DENIED`, async () => {
       const native = Object.assign(new Error('no'), { errno, syscall: 'open', path: '/dev/mem' })
-      const job = { result: Promise.reject(native), abandon: () => undefined }
+      const job = { result: Promise.reject(native), number: 0 }
       const system: unknown = await finish(job, never).catch((error: unknown) => error)
       const { code, cause, retryable } = asBrickError(system, 'open')
       assert.deepEqual({ code, cause, retryable }, { code: 'PERMISSION_DENIED', cause: system, retryable: false })

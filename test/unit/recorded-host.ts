@@ -62,8 +62,7 @@ export class RecordedHost {
       answer(path, page === 0x83 ? this.#page83(path) : Buffer.from([0, page, 0, 0])),
     )
     replace('lockByte', () => job(Promise.resolve(() => undefined)))
-    replace('connectPath', (path) => answer<number>(path, undefined))
-    replace('connectAbstract', (name) => answer<number>(name, undefined))
+    replace('exchange', () => answer<Buffer>('nobody listens', undefined))
     replace('openMonitor', (_group, receive) => {
       this.#listeners.add(receive)
       return { only: () => undefined, close: () => this.#listeners.delete(receive) }
@@ -195,7 +194,7 @@ function pageOf({ naa }: RecordedUnit): Buffer {
 }
 
 function job<T>(result: Promise<T>): Job<T> {
-  return { result, abandon: () => undefined }
+  return { result, number: 0 }
 }
 
 function answer<T>(path: string, value: T | undefined): Job<T> {

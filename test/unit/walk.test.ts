@@ -128,7 +128,9 @@ describe('the bytes of a walk', () => {
       assert.throws(() => read(entryOf(1, integer(length), bytes(''))), RangeError)
       const [entry] = read(entryOf(0, bytes('a'), bytes('a'), bytes(''), integer(length), names()), one)
       if (length > 0) assert.throws(() => entry?.text('size'), RangeError)
-      const [listing] = read(entryOf(0, bytes('a'), bytes('a'), bytes(''), bytes(''), integer(1), integer(length)))
+      const [listing] = read(
+        entryOf(0, bytes('a'), bytes('a'), bytes(''), bytes(''), Buffer.concat([integer(1), integer(length)])),
+      )
       assert.throws(() => listing?.names('holders'), RangeError)
     }
   })

@@ -114,7 +114,7 @@ describe('a watch', { skip }, () => {
 
   it('fails with what the look failed with, and holds nothing open', limit, async (t) => {
     const failure = Object.assign(new Error('no'), { errno: -5, syscall: 'opendir', path: '/sys/class/block' })
-    t.mock.method(binding(), 'walk', () => ({ result: Promise.reject(failure), abandon: () => undefined }))
+    t.mock.method(binding(), 'walk', () => ({ result: Promise.reject(failure), number: 0 }))
     const changes = watch()
     await assert.rejects(changes.next(), { name: 'BrickError', code: 'SYSTEM' })
     await closed()

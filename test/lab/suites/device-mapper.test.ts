@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { createServer, Socket } from 'node:net'
+import { createServer } from 'node:net'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { binding, finish } from '../../../dist/binding.js'
 import type { MapState } from '../../../dist/binding.js'
@@ -203,9 +203,12 @@ describe('multipathd', () => {
     let clients = 0
     const relay = createServer((client) => {
       clients++
-      void binding()
-        .connectAbstract('/org/kernel/linux/storage/multipathd')
-        .result.then((fd) => client.pipe(new Socket({ fd })).pipe(client))
+      client.once('data', (request: Buffer) => {
+        const daemon = [{ abstract: '/org/kernel/linux/storage/multipathd' }] as const
+        void binding()
+          .exchange(daemon, request, 'counted')
+          .result.then((answer) => client.end(answer))
+      })
     })
     relay.listen('/run/multipathd.socket')
     await once(relay, 'listening')

@@ -8,6 +8,7 @@ import { ISCSIConnector } from 'hostbrick'
 import { Iscsid } from '../../../dist/iscsi/iscsid.js'
 import { loginRequest, requestLayouts } from '../../../dist/iscsi/login-request.js'
 import { NodeDatabase } from '../../../dist/iscsi/node-database.js'
+import type { RecordDraft } from '../../../dist/iscsi/open-iscsi.js'
 import { sessionSettings } from '../../../dist/iscsi/node-settings.js'
 import { parsePortal } from '../../../dist/iscsi/portal.js'
 import { readSessions } from '../../../dist/iscsi/sessions.js'
@@ -66,14 +67,16 @@ describe(`iscsid ${version}`, () => {
         ['node.session.auth.username', 'host'],
         ['node.session.auth.password', 'one-of-the-secrets'],
       ])
-      await database.create(portal, new Map([...sessionSettings(undefined, 9000), ...chap, ...settings]), timely())
-      const record = await database.read(portal, timely())
+      const asked = new Map([...sessionSettings(undefined, 9000), ...chap, ...settings])
+      const draft: RecordDraft = await database.draft(portal, asked, timely())
+      await draft.write(timely())
+      const record = draft.settings
       assert.ok(record)
 
       assert.equal(await new Iscsid().login(record, timely()), true)
       const ours = attributes()
       await logout()
-      const asked = askedByIscsiadm()
+      const theirRequest = askedByIscsiadm()
       const theirs = attributes()
       await logout()
 
@@ -82,12 +85,12 @@ describe(`iscsid ${version}`, () => {
       assert.ok(layout)
       const request = loginRequest(record, layout)
       assert.ok(request)
-      assert.equal(asked.length, request.length)
+      assert.equal(theirRequest.length, request.length)
       // A list's two pointers, and how the portal was found: iscsid does not look at them.
-      asked.fill(0, 16, 32)
+      theirRequest.fill(0, 16, 32)
       const disc = layout.length - 1040
-      asked.fill(0, disc, disc + 4)
-      assert.deepEqual(differences(request, asked), [])
+      theirRequest.fill(0, disc, disc + 4)
+      assert.deepEqual(differences(request, theirRequest), [])
     }
     await database.remove(portal, timely())
   })

@@ -56,7 +56,7 @@ const stories = {
 
   async 'The process ends though a job that was given up is stuck'() {
     for (const job of stick(fifos(3))) {
-      job.abandon()
+      native.abandon(job.number)
       await assert.rejects(job.result)
     }
   },
@@ -91,9 +91,9 @@ const stories = {
     const releaseOther = await waiting.result
     releaseOther()
     const [fifo] = fifos(1)
-    const jobs = [native.readFile('stuck', fifo), other.readFile('stuck', fifo)]
-    for (const job of jobs) job.abandon()
-    await Promise.allSettled(jobs.map(({ result }) => result))
+    const jobs = [native, other].map((addon) => [addon, addon.readFile('stuck', fifo)])
+    for (const [addon, { number }] of jobs) addon.abandon(number)
+    await Promise.allSettled(jobs.map(([, { result }]) => result))
   },
 
   async 'A worker shares the addon with the main thread and another worker'() {
@@ -184,10 +184,10 @@ const stories = {
     for (let round = 0; round < 200; round++) {
       native.listDirectory('files', '/')
       native.readFile('files', '/nonexistent').result.catch(() => undefined)
-      native.listDirectory('files', '/').abandon
+      native.listDirectory('files', '/').number
       const job = native.readFile('files', '/proc/version')
       job.result.catch(() => undefined)
-      job.abandon()
+      native.abandon(job.number)
       if (round % 20 === 0) globalThis.gc()
     }
     await eventually(isIdle)

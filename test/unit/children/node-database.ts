@@ -15,7 +15,9 @@ import { afterEach, beforeEach, describe, it } from 'node:test'
 import { binding } from '../../../lib/binding.ts'
 import { NodeDatabase } from '../../../lib/iscsi/node-database.ts'
 import { parseNodeSettings } from '../../../lib/iscsi/node-settings.ts'
+import type { NodeSettings } from '../../../lib/iscsi/node-settings.ts'
 import { parsePortal } from '../../../lib/iscsi/portal.ts'
+import type { TargetPortal } from '../../../lib/iscsi/portal.ts'
 
 const never = new AbortController().signal
 const target = { portal: parsePortal('10.0.0.1:3260'), iqn: 'iqn.2010-10.org.openstack:volume-1' }
@@ -26,6 +28,15 @@ const file = `${nodes}/${target.iqn}/10.0.0.1,3260`
 const [lockFile, heldLock] = ['/run/lock/iscsi/lock', '/run/lock/iscsi/lock.write']
 
 for (const folder of ['/run/lock', '/etc/iscsi']) mkdirSync(folder, { recursive: true })
+
+async function create(
+  database: NodeDatabase,
+  portal: TargetPortal,
+  record: NodeSettings,
+  signal: AbortSignal,
+): Promise<void> {
+  await (await database.draft(portal, record, signal)).write(signal)
+}
 
 async function open(): Promise<NodeDatabase> {
   return (await NodeDatabase.open(never)) ?? assert.fail('no database')
@@ -61,13 +72,13 @@ describe('the database', () => {
     const database = await open()
     await database.remove(target, never)
     const takeAway = await database.keep(target, never)
-    await database.create(target, settings, never)
+    await create(database, target, settings, never)
     assert.equal(parseNodeSettings(readFileSync(file, 'utf8')).get('node.session.auth.password'), 'hunter2hunter2')
     assert.deepEqual([statSync(file).mode & 0o777, statSync(`${nodes}/${target.iqn}`).mode & 0o777], [0o600, 0o700])
     assert.deepEqual(readdirSync(nodes, { recursive: true }).sort(), [target.iqn, `${target.iqn}/10.0.0.1,3260`])
     writeFileSync(file, 'as it was\n')
     const putBack = await database.keep(target, never)
-    await database.create(target, settings, never)
+    await create(database, target, settings, never)
     await putBack(never)
     assert.equal(readFileSync(file, 'utf8'), 'as it was\n')
     await takeAway(never)
@@ -80,7 +91,7 @@ describe('the database', () => {
       '/etc/iscsi/iscsid.conf',
       'node.startup = automatic\nnode.session.cmds_max = 64\nnode.session.auth.password = default\nother = 1\n',
     )
-    await (await open()).create(target, settings, never)
+    await create(await open(), target, settings, never)
     const record = parseNodeSettings(readFileSync(file, 'utf8'))
     assert.deepEqual(
       ['node.startup', 'node.session.cmds_max', 'node.session.auth.password'].map((name) => record.get(name)),
@@ -92,11 +103,11 @@ describe('the database', () => {
 
   it('keeps the records of others', async () => {
     const database = await open()
-    await database.create(neighbour, settings, never)
+    await create(database, neighbour, settings, never)
     const discovered = `${nodes}/${target.iqn}/10.0.0.1,3260,1`
     mkdirSync(discovered)
     writeFileSync(`${discovered}/default`, 'discovered')
-    await database.create(target, settings, never)
+    await create(database, target, settings, never)
     await database.remove(target, never)
     assert.deepEqual(readdirSync(`${nodes}/${target.iqn}`).sort(), ['10.0.0.11,3260', '10.0.0.1,3260,1'].sort())
     assert.equal(readFileSync(`${discovered}/default`, 'utf8'), 'discovered')
@@ -105,7 +116,7 @@ describe('the database', () => {
   it('is waited for while another program has it', { timeout: 20_000 }, async () => {
     hold()
     const link = new Promise<void>((resolve) => setImmediate(resolve))
-    const created = (await open()).create(target, settings, never)
+    const created = create(await open(), target, settings, never)
     await link
     assert.ok(!existsSync(file))
     unlinkSync(heldLock)
@@ -117,7 +128,7 @@ describe('the database', () => {
     hold()
     const timeout = AbortSignal.timeout.bind(AbortSignal)
     const shortened = t.mock.method(AbortSignal, 'timeout', () => timeout(20))
-    await assert.rejects((await open()).create(target, settings, never), { code: 'BUSY', details: { lock: heldLock } })
+    await assert.rejects(create(await open(), target, settings, never), { code: 'BUSY', details: { lock: heldLock } })
     assert.deepEqual(shortened.mock.calls[0]?.arguments, [5000])
     assert.ok(!existsSync(nodes))
     assert.ok(existsSync(heldLock), "another program's lock is not ours to take away")
@@ -129,7 +140,7 @@ describe('the database', () => {
     const reason = new Error('enough')
     hold()
     const caller = new AbortController()
-    const waiting = database.create(target, settings, caller.signal)
+    const waiting = create(database, target, settings, caller.signal)
     setImmediate(() => {
       caller.abort(reason)
     })
@@ -147,7 +158,7 @@ describe('the database', () => {
       }
       return job
     })
-    await database.create(target, settings, late.signal).catch((error: unknown) => {
+    await create(database, target, settings, late.signal).catch((error: unknown) => {
       assert.equal(error, reason)
     })
   })
@@ -155,7 +166,7 @@ describe('the database', () => {
   it('is changed by one at a time', { timeout: 20_000 }, async () => {
     const database = await open()
     const targets = Array.from({ length: 20 }, (_, number) => ({ ...target, portal: parsePortal(`10.0.0.${number}`) }))
-    await Promise.all(targets.map((each) => database.create(each, settings, never)))
+    await Promise.all(targets.map((each) => create(database, each, settings, never)))
     assert.equal(readdirSync(`${nodes}/${target.iqn}`).length, 20)
     await Promise.all(targets.map((each) => database.remove(each, never)))
     assert.deepEqual(readdirSync(nodes), [])
@@ -163,7 +174,7 @@ describe('the database', () => {
 
   it('keeps no draft, with its secret, of a record that could not be put in place', async () => {
     mkdirSync(file, { recursive: true })
-    await assert.rejects((await open()).create(target, settings, never), { code: 'EISDIR' })
+    await assert.rejects(create(await open(), target, settings, never), { code: 'EISDIR' })
     assert.deepEqual(readdirSync('/var/lib/iscsi'), ['nodes'])
   })
 })
