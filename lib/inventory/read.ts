@@ -23,19 +23,26 @@ const stretch = 2
  * @throws BrickError SYSTEM or PERMISSION_DENIED when sysfs cannot be read
  */
 export async function readDevices(root = '/sys'): Promise<BlockDevice[]> {
-  const entries = await walk(root, blockFolder, subsystemFolders)
-  const holders = holdersOf(entries.blocks)
+  const { blocks, subsystems } = await walk(root, blockFolder, subsystemFolders)
+  const holders = await holdersOf(blocks)
   const devices: BlockDevice[] = []
+  await gently(blocks, (entry) => {
+    devices.push(new WalkedDevice(entry, holders.get(entry.name) ?? none, subsystems))
+  })
+  return devices
+}
+
+async function gently<T>(items: Iterable<T>, act: (item: T) => void): Promise<void> {
   let end = performance.now() + stretch
-  for (const [number, entry] of entries.blocks.entries()) {
-    devices.push(new WalkedDevice(entry, holders.get(entry.name) ?? none, entries.subsystems))
+  let number = 0
+  for (const item of items) {
+    act(item)
     // The clock is dearer than a device.
-    if (number % 16 === 0 && performance.now() > end) {
+    if (++number % 16 === 0 && performance.now() > end) {
       await nextTurn()
       end = performance.now() + stretch
     }
   }
-  return devices
 }
 
 /** Those of these devices that there are. Costs the same however many others there are. */
@@ -61,10 +68,10 @@ async function walk(
     const bytes = await finishWithin(binding().walk('inventory', root, folders), patience)
     const blocks: WalkEntry[] = []
     const subsystems = new Map<string, Subsystem>()
-    for (const entry of readWalk(bytes, folders)) {
+    await gently(readWalk(bytes, folders), (entry) => {
       if (entry.folder < others.length) subsystems.set(entry.name, toSubsystem(entry))
       else if (WalkedDevice.hasNode(entry)) blocks.push(entry)
-    }
+    })
     return { blocks, subsystems }
   } catch (error) {
     throw asBrickError(error, 'walk')
@@ -72,12 +79,12 @@ async function walk(
 }
 
 /** What is built upon each device, by what each is built upon. */
-function holdersOf(entries: readonly WalkEntry[]): Map<string, string[]> {
+async function holdersOf(entries: readonly WalkEntry[]): Promise<Map<string, string[]>> {
   const holders = new Map<string, string[]>()
-  for (const entry of entries) {
-    for (const slave of entry.names('slaves') ?? []) {
+  await gently(entries, (entry) => {
+    for (const slave of entry.names('slaves') ?? none) {
       holders.set(slave, [...(holders.get(slave) ?? []), entry.name].sort())
     }
-  }
+  })
   return holders
 }

@@ -44,25 +44,33 @@ const designatorTypes = [
  * does not say what it is
  */
 export function parsePage83(page: Buffer): Designator[] {
-  const body = pageBody(page, 0x83)
-  // SCSI-2 Symmetrix: a bare NAA where descriptors should be. The third byte of a descriptor is reserved and zero.
-  if (isBareNaa(body)) {
-    return [{ association: 'unit', type: 'naa', codeSet: 'binary', value: hexName('naa', body), bytes: body }]
-  }
+  if (!isBareNaa(page)) return descriptorsOf(page).map((start) => new PageDesignator(page, start))
+  const bytes = bodyOf(page, 0x83)
+  return [{ association: 'unit', type: 'naa', codeSet: 'binary', value: hexName('naa', bytes), bytes }]
+}
 
-  const designators: Designator[] = []
-  for (let at = 0; at < body.length;) {
-    const start = at + 4
-    const end = start + (body[at + 3] ?? 0)
-    if (end > body.length) {
-      if (body.subarray(at).every((byte) => byte === 0)) break // padding after the last descriptor
-      throw malformed(0x83, `the designator at ${start} reaches over the end`, page)
+/**
+ * Where in page 0x83 the descriptors begin that are not empty; none in the SCSI-2 form.
+ *
+ * @throws BrickError as `parsePage83`
+ */
+export function descriptorsOf(page: Buffer): number[] {
+  const limit = endOf(page, 0x83)
+  const starts: number[] = []
+  for (let at = isBareNaa(page) ? limit : headerSize; at < limit;) {
+    const end = at + headerSize + (page[at + 3] ?? 0)
+    if (end > limit) {
+      if (page.subarray(at, limit).every((byte) => byte === 0)) break // padding after the last descriptor
+      throw malformed(0x83, `the designator at ${at} reaches over the end`, page)
     }
-    if (end > start) designators.push(new PageDesignator(body, start, end))
+    if (end > at + headerSize) starts.push(at)
     at = end
   }
-  return designators
+  return starts
 }
+
+/** Of a page, and of a designation descriptor. */
+export const headerSize = 4
 
 /**
  * The unit serial number of VPD page 0x80 without its padding, or null when it is blank.
@@ -70,7 +78,7 @@ export function parsePage83(page: Buffer): Designator[] {
  * @throws BrickError IDENTITY_MISMATCH when the buffer is another page or is cut off
  */
 export function parsePage80(page: Buffer): string | null {
-  return trim(latin1(pageBody(page, 0x80))) || null
+  return trim(latin1(bodyOf(page, 0x80))) || null
 }
 
 /** Whether it names the unit, and not the way to it. */
@@ -78,9 +86,12 @@ export function isOfUnit({ association }: Designator): boolean {
   return association === 'unit'
 }
 
-/** The SCSI-2 form of page 0x83, as `parsePage83` says. */
-export function isBareNaa(body: Buffer): boolean {
-  return (body[2] ?? 0) !== 0
+/**
+ * SCSI-2 Symmetrix: page 0x83 is a bare NAA where descriptors should be. The third byte of a descriptor is reserved and
+ * zero.
+ */
+export function isBareNaa(page: Buffer): boolean {
+  return (page[headerSize + 2] ?? 0) !== 0
 }
 
 /** `naa.6001405…` and the like. */
@@ -95,27 +106,25 @@ export function naaFormat(bytes: Buffer): number {
 
 /** A descriptor of the page: what it says is made when it is asked for. */
 class PageDesignator extends Lazy implements Designator {
-  readonly #body: Buffer
+  readonly #page: Buffer
   readonly #start: number
-  readonly #end: number
 
-  constructor(body: Buffer, start: number, end: number) {
+  constructor(page: Buffer, start: number) {
     super()
-    this.#body = body
+    this.#page = page
     this.#start = start
-    this.#end = end
   }
 
   get association(): Association {
-    return associations[(this.#second >> 4) & 3] ?? 'reserved'
+    return associations[(this.#byte(1) >> 4) & 3] ?? 'reserved'
   }
 
   get type(): DesignatorType {
-    return designatorTypes[this.#second & 0xf] ?? 'reserved'
+    return designatorTypes[this.#byte(1) & 0xf] ?? 'reserved'
   }
 
   get codeSet(): CodeSet {
-    return codeSets[(this.#body[this.#start - 4] ?? 0) & 0xf] ?? 'reserved'
+    return codeSets[this.#byte(0) & 0xf] ?? 'reserved'
   }
 
   get value(): string {
@@ -123,11 +132,12 @@ class PageDesignator extends Lazy implements Designator {
   }
 
   get bytes(): Buffer {
-    return this.#body.subarray(this.#start, this.#end)
+    const start = this.#start + headerSize
+    return this.#page.subarray(start, start + this.#byte(3))
   }
 
-  get #second(): number {
-    return this.#body[this.#start - 3] ?? 0
+  #byte(at: number): number {
+    return this.#page[this.#start + at] ?? 0
   }
 }
 
@@ -164,12 +174,17 @@ function uuidName(bytes: Buffer): string {
 }
 
 /** The page without its header. @throws BrickError IDENTITY_MISMATCH */
-export function pageBody(page: Buffer, code: number): Buffer {
-  if (page.length < 4) throw malformed(code, 'the header is cut off', page)
+export function bodyOf(page: Buffer, code: number): Buffer {
+  return page.subarray(headerSize, endOf(page, code))
+}
+
+/** Where the page ends in the buffer, which may be longer. @throws BrickError IDENTITY_MISMATCH */
+export function endOf(page: Buffer, code: number): number {
+  if (page.length < headerSize) throw malformed(code, 'the header is cut off', page)
   if (page[1] !== code) throw malformed(code, 'it is another page', page)
-  const end = 4 + page.readUInt16BE(2)
+  const end = headerSize + page.readUInt16BE(2)
   if (end > page.length) throw malformed(code, `${page.length} of ${end} bytes`, page)
-  return page.subarray(4, end)
+  return end
 }
 
 function malformed(code: number, what: string, page: Buffer): BrickError {

@@ -1,5 +1,5 @@
 import { Lazy } from '../lazy.ts'
-import { isBareNaa, isOfUnit, pageBody, parsePage80, parsePage83 } from './designators.ts'
+import { bodyOf, descriptorsOf, endOf, isBareNaa, isOfUnit, parsePage80, parsePage83 } from './designators.ts'
 import type { Designator } from './designators.ts'
 import { kernelName, multipathName, udevName, udevSerialName } from './names.ts'
 import { foldBlanks, trim } from './text.ts'
@@ -37,30 +37,26 @@ export function identify(pages: IdentityPages): ScsiIdentity {
   return new PageIdentity(pages)
 }
 
-/** The pages are checked at once; what they come to is made when it is asked for, and is not kept but for the names. */
+/** The pages are checked at once; what they come to is made when it is asked for. */
 class PageIdentity extends Lazy implements ScsiIdentity {
-  readonly #pages: IdentityPages
+  readonly #pages: CheckedPages
   #names: ScsiIdentity['names'] | undefined
 
   constructor(pages: IdentityPages) {
     super()
-    this.#pages = pages
-    const { page83, page80 } = pages
-    if (page83) parsePage83(page83)
-    if (page80) parsePage80(page80)
+    this.#pages = new CheckedPages(pages)
   }
 
   get vendor(): string {
-    return trim(this.#pages.vendor)
+    return trim(this.#pages.given.vendor)
   }
 
   get model(): string {
-    return trim(this.#pages.model)
+    return trim(this.#pages.given.model)
   }
 
   get designators(): readonly Designator[] {
-    const { page83 } = this.#pages
-    return page83 ? parsePage83(page83) : []
+    return this.#pages.designators
   }
 
   get serial(): string | null {
@@ -77,19 +73,49 @@ class PageIdentity extends Lazy implements ScsiIdentity {
   }
 }
 
+class CheckedPages {
+  readonly given: IdentityPages
+  readonly page83: Buffer | undefined
+  readonly page80: Buffer | undefined
+  /** Where the descriptors of page 0x83 begin. */
+  readonly starts: readonly number[]
+
+  constructor(pages: IdentityPages) {
+    this.given = pages
+    this.page83 = pages.page83
+    this.page80 = pages.page80
+    this.starts = this.page83 ? descriptorsOf(this.page83) : []
+    if (this.page80) endOf(this.page80, 0x80)
+  }
+
+  get designators(): Designator[] {
+    return this.page83 ? parsePage83(this.page83) : []
+  }
+
+  /** Of the unit itself. Neither the kernel nor multipathd knows the SCSI-2 form. */
+  get ofUnit(): Designator[] {
+    return this.page83 && !isBareNaa(this.page83) ? this.designators.filter(isOfUnit) : []
+  }
+
+  /** As INQUIRY has them. */
+  get product(): string {
+    return this.given.vendor.padEnd(8).slice(0, 8) + this.given.model.padEnd(16).slice(0, 16)
+  }
+}
+
 class PageNames extends Lazy {
-  readonly #pages: IdentityPages
+  readonly #pages: CheckedPages
   #kernel: string | null | undefined
   #udev: string | null | undefined
   #multipath: string | null | undefined
 
-  constructor(pages: IdentityPages) {
+  constructor(pages: CheckedPages) {
     super()
     this.#pages = pages
   }
 
   get kernel(): string | null {
-    return this.#kernel === undefined ? (this.#kernel = kernelName(this.#ofUnit())) : this.#kernel
+    return this.#kernel === undefined ? (this.#kernel = kernelName(this.#pages.ofUnit)) : this.#kernel
   }
 
   get udev(): string | null {
@@ -97,20 +123,14 @@ class PageNames extends Lazy {
   }
 
   get multipath(): string | null {
-    return this.#multipath === undefined ? (this.#multipath = multipathName(this.#ofUnit())) : this.#multipath
-  }
-
-  /** Neither the kernel nor multipathd knows the SCSI-2 form. */
-  #ofUnit(): Designator[] {
-    const { page83 } = this.#pages
-    return page83 && !isBareNaa(pageBody(page83, 0x83)) ? parsePage83(page83).filter(isOfUnit) : []
+    return this.#multipath === undefined ? (this.#multipath = multipathName(this.#pages.ofUnit)) : this.#multipath
   }
 }
 
-function udevNameOf({ page83, page80, vendor, model }: IdentityPages): string | null {
-  const product = vendor.padEnd(8).slice(0, 8) + model.padEnd(16).slice(0, 16)
-  const name = page83 ? udevName(parsePage83(page83), product) : null
-  return name ?? (page80 ? udevSerialName(pageBody(page80, 0x80), product) : null)
+function udevNameOf(pages: CheckedPages): string | null {
+  const { page83, page80, starts } = pages
+  const name = page83 ? udevName(page83, starts, () => pages.product) : null
+  return name ?? (page80 ? udevSerialName(bodyOf(page80, 0x80), pages.product) : null)
 }
 
 /**

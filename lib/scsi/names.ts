@@ -1,5 +1,5 @@
-import { hexName, naaFormat } from './designators.ts'
-import type { CodeSet, Designator, DesignatorType } from './designators.ts'
+import { bodyOf, headerSize, hexName, isBareNaa, naaFormat } from './designators.ts'
+import type { Designator, DesignatorType } from './designators.ts'
 import { beforeNul, foldBlanks, latin1, trim, trimEnd } from './text.ts'
 
 /** `wwid` in sysfs: the last of the highest priority wins, with the kernel's odd rule on lengths. NAA 2 has no rank. */
@@ -84,30 +84,60 @@ function multipathText(type: DesignatorType, bytes: Buffer): string {
 /** MAX_SERIAL_LEN of scsi_id, terminator included: it passes over what does not fit. */
 const udevNameSize = 256
 
-/** ID_SERIAL, from page 0x83: scsi_id takes the first designator of the best kind. `product`: vendor and model, padded as INQUIRY has them. */
-export function udevName(designators: readonly Designator[], product: string): string | null {
-  let best: { name: string | null; rank: number } = { name: null, rank: Infinity }
-  for (const { type, codeSet, bytes } of designators) {
-    const rank = udevRank(type, codeSet, bytes)
-    if (rank >= best.rank) continue
-    const text = codeSet === 'ascii' ? latin1(bytes) : bytes.toString('hex')
-    const name = `${udevDigits[type] ?? ''}${type === 'vendor' ? product : ''}${text}`
+/**
+ * ID_SERIAL, from page 0x83: scsi_id takes the first designator of the best kind. Straight from the page, as inventories
+ * have it for thousands of units.
+ *
+ * @param starts where its descriptors begin
+ * @param product makes vendor and model, padded as INQUIRY has them
+ */
+export function udevName(page: Buffer, starts: readonly number[], product: () => string): string | null {
+  if (isBareNaa(page)) return fitting(`3${bodyOf(page, 0x83).toString('hex')}`)
+  // Of two of one kind the first is better.
+  const ranks = starts.map((start, number) => udevRank(page, start) * starts.length + number)
+  for (let rank = least(ranks, -1); rank !== Infinity; rank = least(ranks, rank)) {
+    const start = starts[ranks.indexOf(rank)] ?? 0
+    const [codeSet, type, length] = [(page[start] ?? 0) & 0xf, (page[start + 1] ?? 0) & 0xf, page[start + 3] ?? 0]
+    const text = page.toString(codeSet === asciiSet ? 'latin1' : 'hex', start + headerSize, start + headerSize + length)
+    const name = fitting(`${type}${type === vendorType ? product() : ''}${text}`)
     // Blanks again, see multipathRank.
-    if (name.length < udevNameSize && trim(text) !== '') best = { name, rank }
+    if (name !== null && trim(text) !== '') return name
   }
-  return best.name === null ? null : udevText(best.name)
+  return null
 }
 
-const udevDigits: Partial<Record<DesignatorType, number>> = { naa: 3, eui: 2, t10: 1, vendor: 0 }
+/** Types of designators and code sets, as the page has them; scsi_id's name begins with the type. */
+const [vendorType, t10Type, euiType, naaType] = [0, 1, 2, 3]
+const [binarySet, asciiSet] = [1, 2]
+
+/** The least of these numbers that is above another one, or infinity. */
+function least(numbers: readonly number[], above: number): number {
+  let found = Infinity
+  for (const number of numbers) if (number > above && number < found) found = number
+  return found
+}
 
 /** By type, NAA format and code set; the least is the best, and infinity is none. */
-function udevRank(type: DesignatorType, codeSet: CodeSet, bytes: Buffer): number {
-  if (codeSet !== 'binary' && codeSet !== 'ascii') return Infinity
-  const format = type === 'naa' ? naaFormat(bytes) : 0
-  const kind = [format === 6, format === 5, type === 'naa', type === 'eui', type === 't10', type === 'vendor'].indexOf(
-    true,
-  )
-  return kind < 0 ? Infinity : 2 * kind + (codeSet === 'ascii' ? 1 : 0)
+function udevRank(page: Buffer, start: number): number {
+  const codeSet = (page[start] ?? 0) & 0xf
+  if (codeSet !== binarySet && codeSet !== asciiSet) return Infinity
+  const format = (page[start + headerSize] ?? 0) >> 4
+  switch ((page[start + 1] ?? 0) & 0xf) {
+    case naaType:
+      return (format === 6 ? 0 : format === 5 ? 2 : 4) + codeSet
+    case euiType:
+      return 6 + codeSet
+    case t10Type:
+      return 8 + codeSet
+    case vendorType:
+      return 10 + codeSet
+    default:
+      return Infinity
+  }
+}
+
+function fitting(name: string): string | null {
+  return name.length < udevNameSize ? udevText(name) : null
 }
 
 /** ID_SERIAL of a unit that page 0x83 does not name, from page 0x80. */

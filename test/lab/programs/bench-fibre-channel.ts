@@ -13,7 +13,10 @@ const rounds = Number(process.argv[2] ?? 9)
 const report = new Report('fibre-channel', 'Attach and detach over Fibre Channel')
 const osBrick = OsBrick.start()
 const fabric = await Fabric.start()
-fabric.map(1, { megabytes: 64 })
+const [initiator] = fabric.initiators
+if (!initiator) throw new Error('no port')
+// Over one port alone, so that all who are compared attach and detach one disk.
+fabric.map(1, { megabytes: 64 }, [initiator])
 const connector = new FibreChannelConnector()
 const properties = { target_wwn: [fabric.target.portName.replace('0x', '')], target_lun: 1 }
 const { scsi_wwn: wwn = '' } = await attachOnce()
@@ -30,7 +33,7 @@ await compareInTurn(
     goals: { connect: 15, disconnect: 4 },
     byHand: {
       connect() {
-        for (const { host } of fabric.initiators) writeFileSync(`/sys/class/scsi_host/host${host}/scan`, '- - 1')
+        writeFileSync(`/sys/class/scsi_host/host${initiator.host}/scan`, '- - 1')
         run('udevadm', 'wait', '--timeout=60', link)
       },
       disconnect() {

@@ -35,7 +35,9 @@ const typescript = ['--import', 'tsx']
 export function start(script: string, parameters: readonly string[], options: ChildOptions = {}): ChildProcess {
   const node = [process.execPath, ...(script.endsWith('.ts') ? typescript : []), ...(options.node ?? [])]
   const file = fileURLToPath(new URL(script, import.meta.url))
-  const [program = '', ...rest] = [...(options.wrapper ?? []), ...node, file, ...parameters]
+  // It ends with this process, however that ends: one that spins for ever would slow down all that runs after it.
+  const mortal = ['setpriv', '--pdeathsig', 'KILL']
+  const [program = '', ...rest] = [...mortal, ...(options.wrapper ?? []), ...node, file, ...parameters]
   // The test runner's own protocol is not for children that run tests.
   const env = { ...process.env, NODE_TEST_CONTEXT: undefined, NODE_EXTRA_CA_CERTS: undefined, ...options.env }
   return spawn(program, rest, { env })
