@@ -72,6 +72,19 @@ export interface Answer {
   readonly consumed: boolean
 }
 
+export interface HostReading {
+  readonly files: (Buffer | number)[]
+  readonly walk: Buffer
+  readonly addresses: string[]
+}
+
+/** What a SCSI unit says of itself, raw. */
+export interface Identification {
+  readonly standard: Buffer | null
+  readonly page83: Buffer | null
+  readonly page80: Buffer | null
+}
+
 /** One stretch of a device-mapper device. */
 export interface MapTarget {
   readonly type: string
@@ -143,6 +156,8 @@ export interface Binding {
   /** Past the page cache; `offset` and `length` are multiples of the logical block. Less only at the device's end. */
   readDevice(lane: string, path: string, offset: number, length: number): Job<Buffer>
   inquirePage(lane: string, device: string, page: number, timeout: number): Job<Buffer>
+  /** Its answers to three INQUIRYs; null for a question that it does not know. */
+  identify(lane: string, device: string, timeout: number): Job<Identification>
   inquire(lane: string, device: string, timeout: number): Job<Buffer>
   reportLuns(lane: string, device: string, timeout: number): Job<Buffer>
   readCapacity(lane: string, device: string, timeout: number): Job<Buffer>
@@ -168,8 +183,8 @@ export interface Binding {
   identifyNvme(lane: string, device: string, cns: number, namespaceId: number, timeout: number): Job<Buffer>
   nvmeLogPage(lane: string, device: string, page: LogPage, timeout: number): Job<Buffer>
   rescanController(lane: string, device: string): Job<void>
-  /** Of all interfaces but the loopback ones, without zones. */
-  ownAddresses(lane: string): Job<string[]>
+  /** `readFiles`, `walk` and this host's addresses in one go: of all interfaces but the loopback ones, without zones. */
+  readHost(lane: string, paths: readonly string[], root: string, folders: readonly WalkFolder[]): Job<HostReading>
   resolveHost(host: string): Job<string[]>
   /** Resolves when somebody listens there, who does not get to see it; `source` and `interface` may be empty. */
   probePort(address: string, port: number, source: string, iface: string): Job<void>

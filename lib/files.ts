@@ -1,3 +1,4 @@
+import { errnoName } from './errno.ts'
 import { asSystemError, binding, failedWith, finish } from './binding.ts'
 import type { Job } from './binding.ts'
 
@@ -7,13 +8,15 @@ export function listDirectory(path: string, signal: AbortSignal): Promise<string
 }
 
 /** What a file holds; undefined when there is none, which is what the errno names in `absent` mean. */
-export function readFile(
+export async function readFile(
   lane: string,
   path: string,
   signal: AbortSignal,
   absent: readonly string[] = ['ENOENT'],
 ): Promise<Buffer | undefined> {
-  return unlessAbsent(binding().readFile(lane, path), signal, absent)
+  // So, and not by the binding's `readFile`, a file that is not there costs no error object.
+  const { file } = await readFiles(lane, { file: path }, signal)
+  return bytesOf(file, absent)
 }
 
 /** One of several files: what it holds, or the errno, negative, that kept it from being read. */
@@ -28,8 +31,15 @@ export async function readFiles<Name extends string>(
   paths: Readonly<Record<Name, string>>,
   signal: AbortSignal,
 ): Promise<Readonly<Record<Name, FileRead>>> {
+  return namedFiles(paths, await finish(binding().readFiles(lane, Object.values(paths)), signal))
+}
+
+/** Files by the names of their paths, from their contents in the same order. */
+export function namedFiles<Name extends string>(
+  paths: Readonly<Record<Name, string>>,
+  contents: readonly (Buffer | number)[],
+): Readonly<Record<Name, FileRead>> {
   const entries = Object.entries<string>(paths)
-  const contents = await finish(binding().readFiles(lane, Object.values(paths)), signal)
   const files = entries.map(([name, path], index) => [name, { path, content: contents[index] }] as const)
   return Object.fromEntries(files) as Record<Name, FileRead>
 }
@@ -37,9 +47,8 @@ export async function readFiles<Name extends string>(
 /** What a file holds; undefined when there is none, as for `readFile`. @throws SystemError when it could not be read */
 export function bytesOf({ path, content }: FileRead, absent: readonly string[] = ['ENOENT']): Buffer | undefined {
   if (typeof content !== 'number') return content
-  const failure = asSystemError(Object.assign(new Error(`read ${path}`), { errno: content, syscall: 'read', path }))
-  if (failedWith(failure, ...absent)) return undefined
-  throw failure
+  if (absent.includes(errnoName(content))) return undefined
+  throw asSystemError(Object.assign(new Error(`read ${path}`), { errno: content, syscall: 'read', path }))
 }
 
 /** The same, as text. */

@@ -5,6 +5,7 @@
 #include "core/mailbox.h"
 #include "dm/binding.h"
 #include "files/binding.h"
+#include "host/binding.h"
 #include "iscsi/binding.h"
 #include "network/binding.h"
 #include "nvme/binding.h"
@@ -35,6 +36,7 @@ Napi::Object export_all(Napi::Env env, Napi::Object exports) {
   hostbrick::export_block(env, exports);
   hostbrick::export_dm(env, exports);
   hostbrick::export_files(env, exports);
+  hostbrick::export_host(env, exports);
   hostbrick::export_iscsi(env, exports);
   hostbrick::export_network(env, exports);
   hostbrick::export_nvme(env, exports);

@@ -3,7 +3,7 @@ import { binding, finish } from '../binding.ts'
 import type { WalkFolder } from '../binding.ts'
 import { deviceFacts } from '../block/disk.ts'
 import { invalid } from '../errors.ts'
-import { readFiles, textOf } from '../files.ts'
+import { namedFiles, textOf } from '../files.ts'
 import { readWalk } from '../inventory/walk.ts'
 import type { WalkEntry } from '../inventory/walk.ts'
 import { Operation } from '../operation.ts'
@@ -56,9 +56,6 @@ export interface ConnectorProperties {
 
 const { EISDIR } = constants.errno
 
-/** All on one thread: none of these calls waits for anything, and each thread that is woken costs more than they do. */
-const lane = 'host'
-
 const paths = {
   initiator: initiatorNamePath,
   mounts: '/proc/self/mountinfo',
@@ -87,11 +84,10 @@ export async function getConnectorProperties(options: ConnectorPropertiesOptions
   if (typeof host !== 'string' || host === '') throw invalid('host', "this host's name", host)
   using operation = new Operation('host.getConnectorProperties', options)
   return await operation.step('read', async (signal) => {
-    const [files, ports, addresses] = await Promise.all([
-      readFiles(lane, paths, signal),
-      onlinePorts(signal),
-      finish(binding().ownAddresses(lane), signal),
-    ])
+    const folders = [portFolder]
+    const read = await finish(binding().readHost('host', Object.values(paths), '/sys', folders), signal)
+    const files = namedFiles(paths, read.files)
+    const ports = [...readWalk(read.walk, folders)].filter(isOnline)
     const nqn = firstLineOf(textOf(files.nqn) ?? '')
     return {
       platform: machine(),
@@ -103,7 +99,7 @@ export async function getConnectorProperties(options: ConnectorPropertiesOptions
       do_local_attach: false,
       nvme_native_multipath: textOf(files.nativeMultipath)?.trim() === 'Y',
       found_dsc: files.discoveryClient.content === -EISDIR ? 'found' : '',
-      host_ips: addresses,
+      host_ips: read.addresses,
       ...present({
         initiator: parseInitiatorName(textOf(files.initiator) ?? ''),
         wwpns: namesOf(ports, 'port_name'),
@@ -117,11 +113,9 @@ export async function getConnectorProperties(options: ConnectorPropertiesOptions
   })
 }
 
-/** The Fibre Channel ports that are online. One that cannot be read is not. */
-async function onlinePorts(signal: AbortSignal): Promise<WalkEntry[]> {
-  const folders = [portFolder]
-  const ports = [...readWalk(await finish(binding().walk(lane, '/sys', folders), signal), folders)]
-  return ports.filter((port) => port.text('port_state')?.trim() === 'Online')
+/** A Fibre Channel port that cannot be read is not. */
+function isOnline(port: WalkEntry): boolean {
+  return port.text('port_state')?.trim() === 'Online'
 }
 
 function namesOf(ports: readonly WalkEntry[], name: string): string[] | undefined {

@@ -1,5 +1,5 @@
 import { binding, failedWith, finish } from '../binding.ts'
-import type { DeviceFacts, Job } from '../binding.ts'
+import type { DeviceFacts } from '../binding.ts'
 import { deviceFacts, deviceLane, factsWhenOpen } from '../block/disk.ts'
 import { bytesOf, listDirectory, readFile, readFiles } from '../files.ts'
 import type { FileRead } from '../files.ts'
@@ -38,9 +38,6 @@ export interface UnitAccess {
 
 /** Milliseconds that a device has to answer a command before the kernel starts recovering it. */
 const commandTimeout = 10_000
-
-/** Illegal request: a page that this device does not have, or a unit that its target does not have. */
-const illegalRequest = 'sense 5/'
 
 const folder = (hctl: string): string => `/sys/class/scsi_device/${hctl}/device`
 
@@ -189,21 +186,10 @@ export async function notedIdentity({ hctl }: UnitAddress, signal: AbortSignal):
  * Undefined when the target shows no unit there any more.
  */
 export async function liveIdentity(disk: Disk, signal: AbortSignal): Promise<ScsiIdentity | undefined> {
-  const lane = deviceLane(disk.path)
-  const ask = async (job: Job<Buffer>): Promise<Buffer | undefined> => {
-    try {
-      return await finish(job, signal)
-    } catch (error) {
-      if (failedWith(error, 'EIO') && error.detail?.includes(illegalRequest)) return undefined
-      throw error
-    }
-  }
-  const [standard, page83, page80] = await Promise.all([
-    ask(binding().inquire(lane, disk.path, commandTimeout)),
-    ask(binding().inquirePage(lane, disk.path, 0x83, commandTimeout)),
-    ask(binding().inquirePage(lane, disk.path, 0x80, commandTimeout)),
-  ])
-  if (standard === undefined) return undefined
+  const asked = binding().identify(deviceLane(disk.path), disk.path, commandTimeout)
+  const { standard, page83, page80 } = await finish(asked, signal)
+  if (standard === null) return undefined
   const { qualifier, vendor, product } = parseInquiry(standard)
-  return qualifier === 0 ? identify({ page83, page80, vendor, model: product }) : undefined
+  if (qualifier !== 0) return undefined
+  return identify({ page83: page83 ?? undefined, page80: page80 ?? undefined, vendor, model: product })
 }

@@ -9,7 +9,6 @@
 
 #include "core/call.h"
 #include "core/convert.h"
-#include "network/addresses.h"
 #include "network/exchange.h"
 #include "network/local_socket.h"
 #include "network/probe.h"
@@ -22,10 +21,6 @@ namespace {
 Napi::Value resolve(const Napi::CallbackInfo& info) {
   const auto host = info[0].As<Napi::String>().Utf8Value();
   return start_call(info.Env(), "host:" + host, [host] { return resolve_host(host); }, to_array);
-}
-
-Napi::Value addresses(const Napi::CallbackInfo& info) {
-  return start_call(info.Env(), info[0].As<Napi::String>(), own_addresses, to_array);
 }
 
 // Every probe waits on a lane of its own.
@@ -100,7 +95,6 @@ Napi::Value ask(const Napi::CallbackInfo& info) {
 void export_network(Napi::Env env, Napi::Object exports) {
   exports.Set("askAbstract", Napi::Function::New(env, ask, "askAbstract"));
   exports.Set("exchange", Napi::Function::New(env, exchange_with, "exchange"));
-  exports.Set("ownAddresses", Napi::Function::New(env, addresses, "ownAddresses"));
   exports.Set("probePort", Napi::Function::New(env, probe, "probePort"));
   exports.Set("resolveHost", Napi::Function::New(env, resolve, "resolveHost"));
 }

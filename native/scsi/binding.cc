@@ -1,6 +1,7 @@
 #include "scsi/binding.h"
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -20,6 +21,26 @@ Napi::Value page(const Napi::CallbackInfo& info) {
       to_buffer);
 }
 
+Napi::Value to_object(Napi::Env env, Identification answers) {
+  const auto value = [env](std::optional<Bytes>& answer) {
+    return answer ? to_buffer(env, std::move(*answer)) : env.Null();
+  };
+  auto object = Napi::Object::New(env);
+  object.Set("standard", value(answers.standard));
+  object.Set("page83", value(answers.page83));
+  object.Set("page80", value(answers.page80));
+  return object;
+}
+
+Napi::Value identification(const Napi::CallbackInfo& info) {
+  return start_call(
+      info.Env(), info[0].As<Napi::String>(),
+      [device = info[1].As<Napi::String>().Utf8Value(), timeout = to_timeout(info[2])] {
+        return identify(device, timeout);
+      },
+      to_object);
+}
+
 template <Bytes (*Command)(const std::string&, std::chrono::milliseconds)>
 Napi::Value ask(const Napi::CallbackInfo& info) {
   return start_call(
@@ -34,6 +55,7 @@ Napi::Value ask(const Napi::CallbackInfo& info) {
 
 void export_scsi(Napi::Env env, Napi::Object exports) {
   exports.Set("inquirePage", Napi::Function::New(env, page, "inquirePage"));
+  exports.Set("identify", Napi::Function::New(env, identification, "identify"));
   exports.Set("inquire", Napi::Function::New(env, ask<inquire>, "inquire"));
   exports.Set("reportLuns", Napi::Function::New(env, ask<report_luns>, "reportLuns"));
   exports.Set("readCapacity", Napi::Function::New(env, ask<read_capacity>, "readCapacity"));

@@ -43,9 +43,16 @@ std::string describe(const sg_io_hdr_t& header, std::span<const std::uint8_t> se
   return {text.data(), static_cast<std::size_t>(length)};
 }
 
-Bytes command(const std::string& path, std::span<std::uint8_t> block, std::size_t allocation,
+/** A device that is open for commands. */
+struct Device {
+  explicit Device(const std::string& place) : path(place), descriptor(open_path(place, O_RDONLY | O_NONBLOCK)) {}
+
+  const std::string& path;
+  FileDescriptor descriptor;
+};
+
+Bytes command(const Device& device, std::span<std::uint8_t> block, std::size_t allocation,
               std::chrono::milliseconds timeout) {
-  const auto device = open_path(path, O_RDONLY | O_NONBLOCK);
   Bytes answer(allocation);
   std::array<std::uint8_t, 64> sense{};
   sg_io_hdr_t header{};
@@ -58,29 +65,58 @@ Bytes command(const std::string& path, std::span<std::uint8_t> block, std::size_
   header.mx_sb_len = static_cast<unsigned char>(sense.size());
   header.sbp = sense.data();
   header.timeout = static_cast<unsigned>(timeout.count());
-  if (::ioctl(device.get(), SG_IO, &header) < 0) throw SystemError(errno, "SG_IO", path);
-  if ((header.info & SG_INFO_OK_MASK) != SG_INFO_OK) throw SystemError(EIO, "SG_IO", path, describe(header, sense));
+  if (::ioctl(device.descriptor.get(), SG_IO, &header) < 0) throw SystemError(errno, "SG_IO", device.path);
+  if ((header.info & SG_INFO_OK_MASK) != SG_INFO_OK) {
+    throw SystemError(EIO, "SG_IO", device.path, describe(header, sense));
+  }
   const auto missing = header.resid > 0 ? static_cast<std::size_t>(header.resid) : 0;
   answer.resize(missing < answer.size() ? answer.size() - missing : 0);
   return answer;
 }
 
-Bytes inquiry(const std::string& device, bool page, std::uint8_t code, std::uint16_t allocation,
+Bytes inquiry(const Device& device, bool page, std::uint8_t code, std::uint16_t allocation,
               std::chrono::milliseconds timeout) {
   std::array<std::uint8_t, 6> block{inquiry_code, static_cast<std::uint8_t>(page ? 1 : 0), code};
   put_big_endian(std::span(block).subspan<3, 2>(), allocation);
   return command(device, block, allocation, timeout);
 }
 
-}  // namespace
-
-Bytes inquire_page(const std::string& device, std::uint8_t page, std::chrono::milliseconds timeout) {
+Bytes ask_page(const Device& device, std::uint8_t page, std::chrono::milliseconds timeout) {
   return inquiry(device, true, page, 4096, timeout);
 }
 
-Bytes inquire(const std::string& device, std::chrono::milliseconds timeout) {
+Bytes ask_standard(const Device& device, std::chrono::milliseconds timeout) {
   // 96 bytes: what every device answers; some old ones fail on more than 255.
   return inquiry(device, false, 0, 96, timeout);
+}
+
+template <typename Ask>
+std::optional<Bytes> unless_unknown(const Ask& ask) {
+  try {
+    return ask();
+  } catch (const SystemError& failure) {
+    // As describe() puts it.
+    if (failure.error() == EIO && failure.detail().find("sense 5/") != std::string::npos) return std::nullopt;
+    throw;
+  }
+}
+
+}  // namespace
+
+Bytes inquire_page(const std::string& device, std::uint8_t page, std::chrono::milliseconds timeout) {
+  return ask_page(Device(device), page, timeout);
+}
+
+Bytes inquire(const std::string& device, std::chrono::milliseconds timeout) {
+  return ask_standard(Device(device), timeout);
+}
+
+Identification identify(const std::string& device, std::chrono::milliseconds timeout) {
+  const Device unit(device);
+  const auto page = [&](std::uint8_t number) {
+    return unless_unknown([&] { return ask_page(unit, number, timeout); });
+  };
+  return {unless_unknown([&] { return ask_standard(unit, timeout); }), page(0x83), page(0x80)};
 }
 
 Bytes report_luns(const std::string& device, std::chrono::milliseconds timeout) {
@@ -88,14 +124,14 @@ Bytes report_luns(const std::string& device, std::chrono::milliseconds timeout) 
   constexpr std::uint32_t allocation = 65536;
   std::array<std::uint8_t, 12> block{report_luns_code};
   put_big_endian(std::span(block).subspan<6, 4>(), allocation);
-  return command(device, block, allocation, timeout);
+  return command(Device(device), block, allocation, timeout);
 }
 
 Bytes read_capacity(const std::string& device, std::chrono::milliseconds timeout) {
   std::array<std::uint8_t, 16> block{service_action_in_16_code, read_capacity_16_action};
   constexpr std::uint32_t allocation = 32;
   put_big_endian(std::span(block).subspan<10, 4>(), allocation);
-  return command(device, block, allocation, timeout);
+  return command(Device(device), block, allocation, timeout);
 }
 
 }  // namespace hostbrick

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "core/bytes.h"
@@ -17,6 +18,16 @@ Bytes inquire_page(const std::string& device, std::uint8_t page, std::chrono::mi
 
 /** INQUIRY: the standard data (SPC-5 6.6.2). */
 Bytes inquire(const std::string& device, std::chrono::milliseconds timeout);
+
+/** What a unit says of itself; nothing where it refuses the question as one that it does not know (sense key 5h). */
+struct Identification {
+  std::optional<Bytes> standard;
+  std::optional<Bytes> page83;
+  std::optional<Bytes> page80;
+};
+
+/** The three INQUIRYs, one after the other, of a device that is opened once. */
+Identification identify(const std::string& device, std::chrono::milliseconds timeout);
 
 /** REPORT LUNS: the units that the device's target shows to this initiator (SPC-5 6.33). */
 Bytes report_luns(const std::string& device, std::chrono::milliseconds timeout);

@@ -146,6 +146,29 @@ TEST_CASE("a transport's failure is told apart from a refusal") {
   CHECK(failure.detail() == "status 0x00, host 0x01, driver 0x06");
 }
 
+TEST_CASE("a unit that does not know a question is asked the others") {
+  const PlayedDevice played(Bytes(96, 7), [](sg_io_hdr_t& header) {
+    const std::array<std::uint8_t, 14> unknown{0x70, 0, 0x05, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0x24};
+    if (header.cmdp[2] != 0x80) return;
+    header.info = SG_INFO_CHECK;
+    header.status = 0x02;
+    std::ranges::copy(unknown, header.sbp);
+    header.sb_len_wr = unknown.size();
+  });
+  const auto answers = identify("/dev/null", 1s);
+  CHECK(answers.standard == Bytes(96, 7));
+  CHECK(answers.page83 == Bytes(96, 7));
+  CHECK(!answers.page80);
+}
+
+TEST_CASE("a unit that cannot answer is none that does not know the question") {
+  const PlayedDevice played({}, [](sg_io_hdr_t& header) {
+    header.info = SG_INFO_CHECK;
+    header.host_status = 0x01;
+  });
+  CHECK(failure_of([] { identify("/dev/null", 1s); }).error() == EIO);
+}
+
 TEST_SUITE_END();
 
 }  // namespace

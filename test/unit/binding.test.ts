@@ -200,6 +200,7 @@ describe('failures', () => {
     ['readFirstBlock', () => native.readFirstBlock('x', missing), 'ENOENT', 'open', missing],
     ['readDevice', () => native.readDevice('x', missing, 0, 4096), 'ENOENT', 'open', missing],
     ['resolvePath', () => native.resolvePath('x', missing), 'ENOENT', 'realpath', missing],
+    ['identify', () => native.identify('x', '/dev/null', 100), 'ENOTTY', 'SG_IO', '/dev/null'],
     ['inquire', () => native.inquire('x', '/dev/null', 100), 'ENOTTY', 'SG_IO', '/dev/null'],
     ['inquirePage', () => native.inquirePage('x', '/dev/null', 0x83, 100), 'ENOTTY', 'SG_IO', '/dev/null'],
     ['reportLuns', () => native.reportLuns('x', '/dev/null', 100), 'ENOTTY', 'SG_IO', '/dev/null'],

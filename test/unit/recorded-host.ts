@@ -57,10 +57,10 @@ export class RecordedHost {
     replace('deviceFacts', (_lane, path) => answer(path, this.#facts.get(path)))
     replace('heldExclusively', (_lane, path) => answer(path, this.#facts.has(path) ? false : undefined))
     replace('flushDevice', (_lane, path) => answer(path, this.#facts.has(path) ? null : undefined) as Job<never>)
-    replace('inquire', (_lane, path) => answer(path, this.#units.has(path) ? standardInquiry : undefined))
-    replace('inquirePage', (_lane, path, page) =>
-      answer(path, page === 0x83 ? this.#page83(path) : Buffer.from([0, page, 0, 0])),
-    )
+    replace('identify', (_lane, path) => {
+      const page83 = this.#page83(path)
+      return answer(path, page83 && { standard: standardInquiry, page83, page80: Buffer.from([0, 0x80, 0, 0]) })
+    })
     replace('lockByte', () => job(Promise.resolve(() => undefined)))
     replace('exchange', () => answer<Buffer>('nobody listens', undefined))
     replace('openMonitor', (_group, receive) => {

@@ -8,6 +8,8 @@ import { mkdirSync, readdirSync, readFileSync, readlinkSync, truncateSync, write
 import { fileURLToPath } from 'node:url'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { promisify } from 'node:util'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { inventory, ISCSIConnector, liveInventory, watch } from 'hostbrick'
 import { blockDevices } from 'systeminformation'
 import { loadModules, run } from '../command.ts'
@@ -55,6 +57,10 @@ const listers: readonly Lister[] = [
   { name: 'lsblk -J -O', list: program('lsblk', '-J', '-O'), rounds: few },
 ]
 
+setFlagsFromString('--expose-gc')
+/** So that nobody's time is spent on what another has left behind. */
+const collectGarbage = runInNewContext('gc') as () => void
+
 quietUdev()
 await listDisks()
 await listNamespaces()
@@ -100,6 +106,7 @@ async function compare(listers: readonly Lister[], devices: number): Promise<Map
       // Those that take long need no warming up.
       const limited = limit?.(devices) ?? Infinity
       if (round > limited || (round === 0 && limited < rounds)) continue
+      collectGarbage()
       const time = await list()
       if (round > 0) times.get(name)?.push(time)
     }
@@ -252,10 +259,9 @@ async function hearOfChanges(): Promise<void> {
 }
 
 async function latencies(device: string, samples: number): Promise<number[]> {
-  const clock = execFile('python3', [
-    fileURLToPath(new URL('../../../test/lab/uevent-clock.py', import.meta.url)),
-    'change',
-  ])
+  const script = (name: string): string => fileURLToPath(new URL(`../../../test/lab/${name}`, import.meta.url))
+  const clock = execFile('python3', [script('uevent-clock.py'), 'change'])
+  const growth = execFile('python3', [script('loop-growth.py'), device, '/tmp/backing'])
   const announced: bigint[] = []
   let ready = false
   clock.stdout?.on('data', (text: string) => {
@@ -267,12 +273,10 @@ async function latencies(device: string, samples: number): Promise<number[]> {
   await until('the clock is ready', () => ready, 60_000)
   const changes = watch()
   const times: number[] = []
-  let size = 2 ** 20
   // The first looks at everything.
   for (let sample = 0; sample <= samples; sample++) {
     const next = changes.next()
-    truncateSync('/tmp/backing', (size += 4096))
-    await promisify(execFile)('losetup', ['--set-capacity', device])
+    growth.stdin?.write('\n')
     await next
     const resolved = process.hrtime.bigint()
     await until('the clock has heard of it', () => announced.length > sample, 60_000)
@@ -280,6 +284,7 @@ async function latencies(device: string, samples: number): Promise<number[]> {
   }
   await changes.return?.()
   clock.kill()
+  growth.kill()
   return times
 }
 
