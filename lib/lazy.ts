@@ -6,9 +6,12 @@ import { inspect } from 'node:util'
  */
 export abstract class Lazy {
   toJSON(): Record<string, unknown> {
-    const members = Object.entries(Object.getOwnPropertyDescriptors(Object.getPrototypeOf(this) as object))
-    const made = members.flatMap(([name, { get }]) => (get === undefined ? [] : [[name, get.call(this) as unknown]]))
-    return { ...this, ...(Object.fromEntries(made) as Record<string, unknown>) }
+    const shown = Object.fromEntries<unknown>(Object.entries(this))
+    const members = Object.getOwnPropertyDescriptors(Object.getPrototypeOf(this) as this)
+    for (const [name, member] of Object.entries<PropertyDescriptor>(members)) {
+      if (member.get !== undefined) shown[name] = this[name as keyof this]
+    }
+    return shown
   }
 
   [inspect.custom](): Record<string, unknown> {

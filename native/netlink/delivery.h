@@ -27,7 +27,8 @@ void deliver_batch(Napi::Env env, Napi::Function receive, std::nullptr_t*, Batch
  * and always before it frees the function, so that joining the thread there leaves nobody to call it.
  */
 template <typename Monitor, typename... Arguments>
-Napi::Value monitor_for(Napi::Env env, const Napi::Function& receive, FileDescriptor socket, Arguments... arguments) {
+Napi::Value monitor_for(Napi::Env env, const Napi::Function& receive, FileDescriptor socket,
+                        const Arguments&... arguments) {
   using Batch = typename Monitor::Batch;
   using Delivery = Napi::TypedThreadSafeFunction<std::nullptr_t, Batch, deliver_batch<Batch>>;
   const auto monitor = std::make_shared<std::optional<Monitor>>();

@@ -47,6 +47,7 @@ Listener to_listener(const Napi::Object& place) {
 
 std::vector<Listener> to_listeners(const Napi::Array& places) {
   std::vector<Listener> listeners;
+  listeners.reserve(places.Length());
   for (std::uint32_t i = 0; i < places.Length(); ++i) {
     listeners.push_back(to_listener(places.Get(i).As<Napi::Object>()));
   }

@@ -21,9 +21,9 @@ Napi::Value page(const Napi::CallbackInfo& info) {
       to_buffer);
 }
 
-Napi::Value to_object(Napi::Env env, Identification answers) {
-  const auto value = [env](std::optional<Bytes>& answer) {
-    return answer ? to_buffer(env, std::move(*answer)) : env.Null();
+Napi::Value to_object(Napi::Env env, const Identification& answers) {
+  const auto value = [env](const std::optional<Bytes>& answer) {
+    return answer ? to_buffer(env, *answer) : env.Null();
   };
   auto object = Napi::Object::New(env);
   object.Set("standard", value(answers.standard));
