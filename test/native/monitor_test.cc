@@ -221,7 +221,7 @@ TEST_CASE("both groups can be listened to") {
   Inbox inbox;
   const UeventMonitor kernel(open_uevent_socket(UeventGroup::kernel), UeventGroup::kernel, everything(),
                              inbox.receiver());
-  const UeventMonitor udev(open_uevent_socket(UeventGroup::udev), UeventGroup::udev, inbox.receiver());
+  const UeventMonitor udev(open_uevent_socket(UeventGroup::udev), UeventGroup::udev, everything(), inbox.receiver());
 }
 
 TEST_SUITE_END();
