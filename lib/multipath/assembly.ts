@@ -12,6 +12,11 @@ const patienceForMap = 10_000
 /** For more paths it waits until udev has dealt with the map (uev_wait_timeout in multipath.conf). */
 const patienceForPaths = 30_000
 
+/** A disk of the volume, and whether it has come since the assembly began. */
+export interface OfferedDisk extends KnownDisk {
+  readonly fresh: boolean
+}
+
 /** Whether a multipathd is there to make maps. @throws BrickError MULTIPATH_FAILED when not */
 export async function requireMultipathd(signal: AbortSignal): Promise<void> {
   if (await isMultipathdRunning(signal)) return
@@ -28,6 +33,7 @@ export async function requireMultipathd(signal: AbortSignal): Promise<void> {
 export class MapAssembly implements Disposable {
   readonly #signal: AbortSignal
   readonly #stop = new AbortController()
+  readonly #begin = Number(process.hrtime.bigint() / 1000n)
   readonly #disks: KnownDisk[] = []
   readonly #answers: Promise<string>[] = []
 
@@ -36,7 +42,7 @@ export class MapAssembly implements Disposable {
   }
 
   /** Gives multipathd one more disk of the volume. */
-  offer(known: KnownDisk): void {
+  offer(known: OfferedDisk): void {
     this.#disks.push(known)
     this.#answers.push(this.#tell(known))
   }
@@ -75,10 +81,16 @@ export class MapAssembly implements Disposable {
   }
 
   /** What multipathd says to the disk. Never fails: the map is what counts. */
-  async #tell({ disk, facts }: KnownDisk): Promise<string> {
+  async #tell({ disk, facts, fresh }: OfferedDisk): Promise<string> {
+    const handled = async (): Promise<true | undefined> => {
+      const entry = await readUdevEntry(`${facts.major}:${facts.minor}`, this.#signal)
+      // Of a disk that has just come the entry may be that of another one, which had its number before: multipathd
+      // would take the disk, and drop it again when it hears that the other one has gone.
+      return entry && (!fresh || entry.initialized > this.#begin) ? true : undefined
+    }
     try {
       using watch = new Watch('udev', [`DEVNAME=${disk.path}\0`])
-      await watch.until(() => readUdevEntry(`${facts.major}:${facts.minor}`, this.#signal), this.#signal)
+      await watch.until(handled, this.#signal)
     } catch (error) {
       return String(error)
     }

@@ -2,6 +2,8 @@ import { readFile } from '../files.ts'
 
 /** What udevd's rules found out about one device. */
 export interface UdevEntry {
+  /** When udevd first dealt with it, in microseconds of CLOCK_MONOTONIC; 0 when that is not said. */
+  readonly initialized: number
   /** Below /dev, such as 'disk/by-id/scsi-36001405…'. */
   readonly links: readonly string[]
   readonly properties: ReadonlyMap<string, string>
@@ -17,13 +19,15 @@ export async function readUdevEntry(devno: string, signal: AbortSignal): Promise
 }
 
 export function parseUdevEntry(text: string): UdevEntry {
+  let initialized = 0
   const links: string[] = []
   const properties = new Map<string, string>()
   for (const line of text.split('\n')) {
     const value = line.slice(2)
+    if (line.startsWith('I:')) initialized = Number(value)
     if (line.startsWith('S:')) links.push(value)
     const equals = value.indexOf('=')
     if (line.startsWith('E:') && equals > 0) properties.set(value.slice(0, equals), value.slice(equals + 1))
   }
-  return { links, properties }
+  return { initialized, links, properties }
 }

@@ -20,7 +20,8 @@ V:1
 
 describe("an entry of udevd's database", () => {
   it('has links and properties', () => {
-    const { links, properties } = parseUdevEntry(text)
+    const { initialized, links, properties } = parseUdevEntry(text)
+    assert.equal(initialized, 3_187_432_341)
     assert.deepEqual(links, [
       'disk/by-id/scsi-36001405e2d9b3ce3',
       'disk/by-path/ip-10.0.0.1:3260-iscsi-iqn.2010-10.org.openstack:volume-1-lun-1',
@@ -35,8 +36,8 @@ describe("an entry of udevd's database", () => {
 
   for (const empty of ['', '\n', 'V:1\n', 'E:\nE\nS\n', 'garbage\0\n']) {
     it(`may say nothing: ${JSON.stringify(empty)}`, () => {
-      const { links, properties } = parseUdevEntry(empty)
-      assert.deepEqual([links, properties.size], [[], 0])
+      const { initialized, links, properties } = parseUdevEntry(empty)
+      assert.deepEqual([initialized, links, properties.size], [0, [], 0])
     })
   }
 
