@@ -1,8 +1,3 @@
-/** Fires with the first of these, and with its reason. */
-export function anyOf(...signals: AbortSignal[]): AbortSignal {
-  return AbortSignal.any(signals)
-}
-
 interface Callbacks {
   readonly calls: Set<() => void>
   readonly stop: () => void

@@ -162,12 +162,15 @@ export interface Binding {
   reportLuns(lane: string, device: string, timeout: number): Job<Buffer>
   readCapacity(lane: string, device: string, timeout: number): Job<Buffer>
   /**
-   * Connects to the first of these who listens, sends one request and waits for so many bytes of an answer, or for as many as its first ones, a size_t,
-   * count; those that come with them are there as well. EACCES when a local listener is another user's, root aside;
-   * ECONNRESET when the connection ends earlier.
+   * Connects to the first of these who listens, sends one request and waits for so many bytes of an answer, or for as many
+   * as its first ones, a size_t, count; those that come with them are there as well. EACCES when a local listener is another
+   * user's, root aside; ECONNRESET when the connection ends earlier.
    */
   exchange(listeners: readonly [Listener, ...Listener[]], request: Buffer, answer: number | 'counted'): Job<Buffer>
-  /** Connects to a socket in the abstract namespace, sends one request and reads the answer. EAGAIN after `timeout` milliseconds of silence. */
+  /**
+   * Connects to a socket in the abstract namespace, sends one request and reads the answer to its end. EAGAIN after
+   * `timeout` milliseconds of silence.
+   */
   askAbstract(name: string, request: Buffer, timeout: number): Job<Answer>
   /** ENXIO when there is no such device-mapper device; so below. */
   mapState(lane: string, name: string): Job<MapState>

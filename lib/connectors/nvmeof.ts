@@ -1,4 +1,3 @@
-import { anyOf } from '../abort.ts'
 import { flush, refuseInUse } from '../block/disk.ts'
 import { handedOut } from '../encryption/linked-volume.ts'
 import { BrickError } from '../errors.ts'
@@ -191,7 +190,7 @@ async function allWays(
 ): Promise<Ways<Destination, NvmeWay>> {
   const giveUp = new AbortController()
   const bring = (destination: Destination): Promise<NvmeWay> =>
-    bringUp(destination, target, anyOf(giveUp.signal, operation.share(0.5)), operation)
+    bringUp(destination, target, AbortSignal.any([giveUp.signal, operation.share(0.5)]), operation)
   const isSame = (way: NvmeWay, first: NvmeWay | undefined): boolean =>
     first === undefined || first.namespace.name === way.namespace.name
   const ways = new Ways(destinations, bring, isSame)

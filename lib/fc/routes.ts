@@ -1,4 +1,3 @@
-import { anyOf } from '../abort.ts'
 import { BrickError, invalid } from '../errors.ts'
 import type { Operation } from '../operation.ts'
 import type { FibreChannelProperties, FibreChannelTarget } from '../properties/fibre-channel.ts'
@@ -40,7 +39,7 @@ export async function findRoutes(
   architecture: Architecture,
   operation: Operation,
 ): Promise<Route[]> {
-  const patience = anyOf(operation.share(0.5), AbortSignal.timeout(portPatience))
+  const patience = AbortSignal.any([operation.share(0.5), AbortSignal.timeout(portPatience)])
   let fabric: Fabric | undefined
   return await operation.step('ports', async (signal) => {
     using watch = new Watch('kernel', [ofSubsystem('fc_remote_ports')])

@@ -124,7 +124,7 @@ export class WalkedDevice extends Lazy implements BlockDevice {
   }
 
   get identity(): ScsiIdentity | null {
-    return this.#identity !== undefined ? this.#identity : (this.#identity = identityOf(this.#entry) ?? null)
+    return this.#identity !== undefined ? this.#identity : (this.#identity = identityOf(this.#entry))
   }
 
   get wwid(): string | null {
@@ -153,7 +153,9 @@ export class WalkedDevice extends Lazy implements BlockDevice {
   }
 
   get unreadable(): Readonly<Record<string, string>> {
-    return unreadableOf(this.#entry)
+    const unreadable = unreadableOf(this.#entry)
+    if (this.identity === null && hasPages(this.#entry)) unreadable['device/vpd_pg83'] = 'EBADMSG'
+    return unreadable
   }
 
   /** Whether the kernel said the same of it. */
@@ -179,18 +181,21 @@ function unreadableOf(entry: WalkEntry): Record<string, string> {
     // EINVAL: the kernel has asked for the page and the device has none (show_vpd in drivers/scsi/scsi_sysfs.c).
     if (error !== 'EINVAL' || !name.startsWith('../../')) unreadable[name.replace('../..', 'device')] = error
   }
-  if (identityOf(entry) === undefined) unreadable['device/vpd_pg83'] = 'EBADMSG'
   return unreadable
 }
 
-/** Undefined where a page lies about its lengths: one odd device is no reason to fail a whole inventory. */
-function identityOf(entry: WalkEntry): ScsiIdentity | null | undefined {
-  if (!pages.some((page) => entry.has(page))) return null
+/** Null also where a page lies about its lengths: one odd device is no reason to fail a whole inventory. */
+function identityOf(entry: WalkEntry): ScsiIdentity | null {
+  if (!hasPages(entry)) return null
   try {
     return identify(new EntryPages(entry))
   } catch {
-    return undefined
+    return null
   }
+}
+
+function hasPages(entry: WalkEntry): boolean {
+  return pages.some((page) => entry.has(page))
 }
 
 const pages = ['../../vpd_pg83', '../../vpd_pg80'] as const

@@ -1,7 +1,6 @@
 import { once } from 'node:events'
 import { watch } from 'node:fs'
 import { constants } from 'node:os'
-import { anyOf } from '../abort.ts'
 import { binding, finish, SystemError } from '../binding.ts'
 import type { FileOperation } from '../binding.ts'
 import { BrickError } from '../errors.ts'
@@ -114,7 +113,7 @@ async function changeLocked(
 ): Promise<void> {
   if (await succeeds(change, mend, signal)) return
 
-  const patience = anyOf(signal, AbortSignal.timeout(lockPatience))
+  const patience = AbortSignal.any([signal, AbortSignal.timeout(lockPatience)])
   const watcher = watch(lockFolder)
   try {
     for (;;) {

@@ -1,4 +1,4 @@
-import { anyOf, onAbort } from '../abort.ts'
+import { onAbort } from '../abort.ts'
 import { BrickError } from '../errors.ts'
 import type { KnownDisk } from '../scsi/unit.ts'
 import { readUdevEntry } from '../udev/database.ts'
@@ -38,7 +38,7 @@ export class MapAssembly implements Disposable {
   readonly #answers: Promise<string>[] = []
 
   constructor(signal: AbortSignal) {
-    this.#signal = anyOf(signal, this.#stop.signal)
+    this.#signal = AbortSignal.any([signal, this.#stop.signal])
   }
 
   /** Gives multipathd one more disk of the volume. */
@@ -113,7 +113,7 @@ export class MapAssembly implements Disposable {
   async #impatient(message: string, patience: number): Promise<never> {
     const answers = await Promise.all(this.#answers)
     const timeout = AbortSignal.timeout(patience)
-    const ended = anyOf(this.#signal, timeout)
+    const ended = AbortSignal.any([this.#signal, timeout])
     await new Promise((resolve) => {
       if (ended.aborted) resolve(undefined)
       else

@@ -1,4 +1,3 @@
-import { anyOf } from '../abort.ts'
 import { binding, finish } from '../binding.ts'
 import { unreachable } from './connect.ts'
 import { formatHost } from './portal.ts'
@@ -22,7 +21,7 @@ export async function firstListening(
   signal: AbortSignal,
 ): Promise<Portal> {
   const enough = new AbortController()
-  const either = anyOf(signal, enough.signal)
+  const either = AbortSignal.any([signal, enough.signal])
   const probe = async (portal: Portal): Promise<Portal> => {
     await finish(binding().probePort(formatHost(portal), portal.port, address, name), either)
     return portal

@@ -1,4 +1,4 @@
-import { anyOf, orAborted } from '../abort.ts'
+import { orAborted } from '../abort.ts'
 import { failedWith } from '../binding.ts'
 import { BrickError } from '../errors.ts'
 import type { NvmeHost } from '../host/nvme-host.ts'
@@ -107,7 +107,7 @@ export function probe(
   const [first, ...others] = address.transport === 'tcp' ? places.flatMap((place) => portalOf(place) ?? []) : []
   const origin = { address: address.hostTraddr, interface: address.hostIface }
   const answer = first
-    ? firstListening([first, ...others], origin, anyOf(patience, enough.signal)).then((portal) => ({
+    ? firstListening([first, ...others], origin, AbortSignal.any([patience, enough.signal])).then((portal) => ({
         ...address,
         traddr: formatHost(portal),
       }))

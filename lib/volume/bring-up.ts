@@ -1,4 +1,3 @@
-import { anyOf } from '../abort.ts'
 import { deviceFacts, heldExclusively } from '../block/disk.ts'
 import { BrickError } from '../errors.ts'
 import { discardMapsAbove } from '../multipath/removal.ts'
@@ -58,7 +57,7 @@ async function scanFor(
     await access.forget(unit, signal)
   })
   return operation.step('scan', async (signal) => {
-    const found = await scan(unit, anyOf(signal, patience), access)
+    const found = await scan(unit, AbortSignal.any([signal, patience]), access)
     if (found) return found
     throw new BrickError('LUN_NOT_MAPPED', `the target shows no unit at ${unit.hctl} to this host`, {
       details: { hctl: unit.hctl },

@@ -1,4 +1,3 @@
-import { anyOf } from '../abort.ts'
 import type { BrickError } from '../errors.ts'
 import { lock } from '../lock.ts'
 import { requireMultipathd } from '../multipath/assembly.ts'
@@ -100,7 +99,7 @@ export async function connectByAll<Way, Up extends PathUp<Way>>(
   }
   const { ways: all, failure } = await reach.all(named, operation)
   const bring = (way: Way, giveUp: AbortSignal): Promise<Up> =>
-    reach.bring(way, anyOf(giveUp, operation.share(0.5)), operation)
+    reach.bring(way, AbortSignal.any([giveUp, operation.share(0.5)]), operation)
   const { ways, map, refusal, undo } = await attachMultipath(all, bring, { ready, enforce }, operation)
   call.lastUntil(ways.settled)
   const refusals = [failure, refusal].filter((error) => error !== undefined)

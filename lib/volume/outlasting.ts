@@ -1,4 +1,3 @@
-import { anyOf } from '../abort.ts'
 import { Operation } from '../operation.ts'
 import type { CallOptions } from '../operation.ts'
 
@@ -17,7 +16,7 @@ export class OutlastingCall implements Disposable {
     const { signal } = this.stop
     this.operation = new Operation(name, {
       ...options,
-      signal: options.signal ? anyOf(options.signal, signal) : signal,
+      signal: options.signal ? AbortSignal.any([options.signal, signal]) : signal,
     })
     this.#held = [this.operation]
   }

@@ -32,30 +32,21 @@ Napi::Value to_object(Napi::Env env, const Identification& answers) {
   return object;
 }
 
-Napi::Value identification(const Napi::CallbackInfo& info) {
-  return start_call(
-      info.Env(), info[0].As<Napi::String>(),
-      [device = info[1].As<Napi::String>().Utf8Value(), timeout = to_timeout(info[2])] {
-        return identify(device, timeout);
-      },
-      to_object);
-}
-
-template <Bytes (*Command)(const std::string&, std::chrono::milliseconds)>
+template <auto Command, auto Convert = to_buffer>
 Napi::Value ask(const Napi::CallbackInfo& info) {
   return start_call(
       info.Env(), info[0].As<Napi::String>(),
       [device = info[1].As<Napi::String>().Utf8Value(), timeout = to_timeout(info[2])] {
         return Command(device, timeout);
       },
-      to_buffer);
+      Convert);
 }
 
 }  // namespace
 
 void export_scsi(Napi::Env env, Napi::Object exports) {
   exports.Set("inquirePage", Napi::Function::New(env, page, "inquirePage"));
-  exports.Set("identify", Napi::Function::New(env, identification, "identify"));
+  exports.Set("identify", Napi::Function::New(env, ask<identify, to_object>, "identify"));
   exports.Set("inquire", Napi::Function::New(env, ask<inquire>, "inquire"));
   exports.Set("reportLuns", Napi::Function::New(env, ask<report_luns>, "reportLuns"));
   exports.Set("readCapacity", Napi::Function::New(env, ask<read_capacity>, "readCapacity"));
