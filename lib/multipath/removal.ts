@@ -51,16 +51,20 @@ function stateOf(map: MultipathMap, signal: AbortSignal): Promise<MapState> {
   return finish(binding().mapState(lane(map), map.name), signal)
 }
 
-/** Makes the map fail what it cannot write. */
+/** Makes the map fail what it cannot write. One that has gone is fine. */
 export async function stopQueueing(map: MultipathMap, signal: AbortSignal): Promise<void> {
   // multipathd has an opinion of its own, which it would put through again.
-  const answer = await askMultipathd(`disablequeueing map ${map.name}`, signal)
-  if (answer === undefined) await finish(binding().messageMap(lane(map), map.name, 'fail_if_no_path'), signal)
+  if (await told('disablequeueing', map, signal)) return
+  try {
+    await finish(binding().messageMap(lane(map), map.name, 'fail_if_no_path'), signal)
+  } catch (error) {
+    if (!failedWith(error, 'ENXIO')) throw error
+  }
 }
 
 /** Makes the map keep again what it cannot write. */
 export async function queueAgain(map: MultipathMap, signal: AbortSignal): Promise<void> {
-  await askMultipathd(`restorequeueing map ${map.name}`, signal)
+  await told('restorequeueing', map, signal)
   // Without a path multipathd waits for one before it says so to the kernel.
   await finish(binding().messageMap(lane(map), map.name, 'queue_if_no_path'), signal)
 }
@@ -129,19 +133,31 @@ export async function removeMapWhenClosed(map: MultipathMap, signal: AbortSignal
 /** False when somebody has it open. */
 async function tryToRemove(map: PartitionedMap, signal: AbortSignal): Promise<boolean> {
   try {
-    if ((await askMultipathd(`del map ${map.name}`, signal)) !== undefined) return true
+    if (await told('del', map, signal)) return true
   } catch (error) {
-    if (!(await mapExists(map, signal))) return true
-    if (!(error instanceof BrickError)) throw error
-    if (error.code === 'DEVICE_IN_USE') return false
-    // It gives no reason, not even when somebody has opened the map after it had looked (dm_flush_map__ in
-    // libmultipath/devmapper.c). The kernel does.
-    if (error.code !== 'TOOL_FAILED') throw error
+    if (error instanceof BrickError && error.code === 'DEVICE_IN_USE') return false
+    throw error
   }
   for (const { name } of [...map.partitions, map]) {
     if (!(await removed(map, name, false, signal))) return false
   }
   return true
+}
+
+/**
+ * Whether multipathd has done this to the map. If not the kernel is to be asked: multipathd does not run, does not know
+ * the map (any more), or gives no reason, not even when somebody has opened the map after it had looked (dm_flush_map__
+ * in libmultipath/devmapper.c).
+ *
+ * @throws BrickError DEVICE_IN_USE, PERMISSION_DENIED or TIMEOUT
+ */
+async function told(command: string, { name }: MultipathMap, signal: AbortSignal): Promise<boolean> {
+  try {
+    return (await askMultipathd(`${command} map ${name}`, signal)) !== undefined
+  } catch (error) {
+    if (error instanceof BrickError && ['DEVICE_NOT_FOUND', 'TOOL_FAILED'].includes(error.code)) return false
+    throw error
+  }
 }
 
 /** False when somebody has it open. One that has gone already is fine. */
