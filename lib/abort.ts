@@ -50,11 +50,11 @@ function listenTo(signal: AbortSignal): Callbacks {
 
 /** The outcome of `promise`, or the signal's reason as soon as that fires; the promise then goes on unobserved. */
 export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted()
   return await new Promise<T>((resolve, reject) => {
     const forget = onAbort(signal, () => {
       reject(signal.reason as Error)
     })
+    if (signal.aborted) reject(signal.reason as Error)
     promise.then(resolve, reject).finally(forget)
   })
 }

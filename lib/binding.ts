@@ -35,6 +35,12 @@ export interface WalkFolder {
   readonly entries?: readonly string[]
 }
 
+/** A part of a walk, and the call for the next; null after the last. */
+export interface WalkPart {
+  readonly bytes: Buffer
+  readonly more: (() => Job<WalkPart>) | null
+}
+
 /** One change to the file system; `unless` lists the errno numbers that are as good as success. */
 export type FileOperation = { readonly unless?: readonly number[] } & (
   | { readonly verb: 'makeDirectory'; readonly path: string; readonly mode: number }
@@ -145,7 +151,16 @@ export interface Binding {
   readFiles(lane: string, paths: readonly string[]): Job<(Buffer | number)[]>
   listDirectory(lane: string, path: string): Job<string[]>
   writeAttribute(lane: string, path: string, value: string): Job<void>
+  /** The same, if that file holds this; ESTALE when it holds something else. One that is not there is no obstacle. */
+  writeAttributeIf(
+    lane: string,
+    path: string,
+    value: string,
+    expected: { readonly path: string; readonly content: string },
+  ): Job<void>
   walk(lane: string, root: string, folders: readonly WalkFolder[]): Job<Buffer>
+  /** The same by some hundred entries at a time, so that one part can be made use of while the next is read. */
+  walkInParts(lane: string, root: string, folders: readonly WalkFolder[]): Job<WalkPart>
   changeFiles(lane: string, operations: readonly FileOperation[]): Job<void>
   /** The path without links; ENOENT when it leads to nothing. */
   resolvePath(lane: string, path: string): Job<string>
@@ -158,6 +173,8 @@ export interface Binding {
   inquirePage(lane: string, device: string, page: number, timeout: number): Job<Buffer>
   /** Its answers to three INQUIRYs; null for a question that it does not know. */
   identify(lane: string, device: string, timeout: number): Job<Identification>
+  /** The same; null when the attribute `state` says that the kernel sends the device no commands, or is not there. */
+  identifyRunning(lane: string, device: string, state: string, timeout: number): Job<Identification | null>
   inquire(lane: string, device: string, timeout: number): Job<Buffer>
   reportLuns(lane: string, device: string, timeout: number): Job<Buffer>
   readCapacity(lane: string, device: string, timeout: number): Job<Buffer>

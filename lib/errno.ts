@@ -10,6 +10,7 @@ const storageNames: Readonly<Record<number, string>> = {
   67: 'ENOLINK',
   74: 'EBADMSG',
   84: 'EILSEQ',
+  116: 'ESTALE',
   117: 'EUCLEAN',
   121: 'EREMOTEIO',
   123: 'ENOMEDIUM',

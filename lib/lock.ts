@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { constants } from 'node:os'
 import { orAborted } from './abort.ts'
 import { asSystemError, binding, failedWith, finish } from './binding.ts'
@@ -48,7 +48,7 @@ export async function lock(key: string, signal: AbortSignal): Promise<Disposable
  * somebody's feet. 62 bits of a hash: two keys on one byte would only wait for each other.
  */
 function byteOf(key: string): bigint {
-  return createHash('sha256').update(key).digest().readBigUInt64LE() >> 2n
+  return hash('sha256', key, 'buffer').readBigUInt64LE() >> 2n
 }
 
 async function lockFile(key: string, signal: AbortSignal): Promise<() => void> {

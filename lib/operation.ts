@@ -70,6 +70,7 @@ export class Operation implements Disposable {
 
   /** A signal that fires with the work's, or earlier, when this part of the time that is left has passed. */
   share(part: number): AbortSignal {
+    if (part === 1) return this.signal
     return AbortSignal.any([this.signal, AbortSignal.timeout(Math.ceil(this.remaining * part))])
   }
 

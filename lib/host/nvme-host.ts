@@ -1,5 +1,5 @@
 import { BrickError, invalid } from '../errors.ts'
-import { readFile } from '../files.ts'
+import { readFile, readFiles, textOf } from '../files.ts'
 import { nvmeName, uuidText } from '../nvme/names.ts'
 
 export const nqnPath = '/etc/nvme/hostnqn'
@@ -25,7 +25,9 @@ export async function nvmeHost(
   const givenNqn = hostNqn === undefined ? undefined : nvmeName(hostNqn, 'hostNqn')
   const givenId = hostId === undefined ? undefined : uuidText(hostId, 'hostId')
   if (givenNqn !== undefined && givenId !== undefined) return { nqn: givenNqn, id: givenId }
-  const [ownNqn, ownHostId] = await Promise.all([firstLine(nqnPath, signal), firstLine(idPath, signal)])
+  const files = await readFiles('files', { nqn: nqnPath, id: idPath }, signal)
+  const ownNqn = firstLineOf(textOf(files.nqn) ?? '')
+  const ownHostId = firstLineOf(textOf(files.id) ?? '')
   const nqn = givenNqn ?? (ownNqn === undefined ? undefined : nvmeName(ownNqn, nqnPath))
   if (nqn === undefined) {
     throw new BrickError('NOT_SUPPORTED', `this host has no NVMe name in ${nqnPath}: ensureHostIdentity() makes one`, {

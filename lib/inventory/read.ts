@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { binding, finishWithin } from '../binding.ts'
-import type { WalkFolder } from '../binding.ts'
+import type { Job, WalkFolder, WalkPart } from '../binding.ts'
 import { asBrickError } from '../operation.ts'
 import type { BlockDevice } from './block-device.ts'
 import { readWalk } from './walk.ts'
@@ -23,13 +23,71 @@ const stretch = 2
  * @throws BrickError SYSTEM or PERMISSION_DENIED when sysfs cannot be read
  */
 export async function readDevices(root = '/sys'): Promise<BlockDevice[]> {
-  const { blocks, subsystems } = await walk(root, blockFolder, subsystemFolders)
-  const holders = await holdersOf(blocks)
   const devices: BlockDevice[] = []
-  await gently(blocks, (entry) => {
-    devices.push(new WalkedDevice(entry, holders.get(entry.name) ?? none, subsystems))
-  })
+  const holders = new Map<string, string[]>()
+  const subsystems = new Map<string, Subsystem>()
+  const folders = [...subsystemFolders, blockFolder]
+  for await (const entries of walkInParts(root, folders)) {
+    await gently(entries, (entry) => {
+      if (entry.folder < subsystemFolders.length) {
+        subsystems.set(entry.name, toSubsystem(entry))
+        return
+      }
+      if (!WalkedDevice.hasNode(entry)) return
+      devices.push(new WalkedDevice(entry, holders, subsystems))
+      for (const slave of entry.names('slaves') ?? none) {
+        const above = holders.get(slave)
+        if (above) above.push(entry.name)
+        else holders.set(slave, [entry.name])
+      }
+    })
+  }
+  for (const names of holders.values()) names.sort()
   return devices
+}
+
+/** Those of these devices that there are. Costs the same however many others there are. */
+export async function readSomeDevices(names: readonly string[], root = '/sys'): Promise<BlockDevice[]> {
+  // What is built upon them is not among them: they are asked for it themselves.
+  const directories = [...blockFolder.directories, { name: 'holders' }]
+  const others = names.some(isNvme) ? subsystemFolders : []
+  const folders = [...others, { ...blockFolder, directories, entries: names }]
+  const devices: BlockDevice[] = []
+  const holders = new Map<string, string[]>()
+  const subsystems = new Map<string, Subsystem>()
+  for await (const entries of walkInParts(root, folders)) {
+    for (const entry of entries) {
+      if (entry.folder < others.length) subsystems.set(entry.name, toSubsystem(entry))
+      if (entry.folder < others.length || !WalkedDevice.hasNode(entry)) continue
+      holders.set(entry.name, entry.names('holders')?.sort() ?? [])
+      devices.push(new WalkedDevice(entry, holders, subsystems))
+    }
+  }
+  return devices
+}
+
+function isNvme(name: string): boolean {
+  return name.startsWith('nvme')
+}
+
+/** The entries of a walk; the kernel is read on while those that are there are made use of. */
+async function* walkInParts(
+  root: string,
+  folders: readonly WalkFolder[],
+): AsyncGenerator<Generator<WalkEntry>, void, undefined> {
+  const read = (part: Job<WalkPart>): Promise<WalkPart> => finishWithin(part, patience)
+  try {
+    let next: Promise<WalkPart> | undefined = read(binding().walkInParts('inventory', root, folders))
+    while (next) {
+      const { bytes, more }: WalkPart = await next
+      next = more ? read(more()) : undefined
+      // It may fail before it is waited for.
+      next?.catch(() => undefined)
+      yield readWalk(bytes, folders)
+    }
+  } catch (error) {
+    throw asBrickError(error, 'walk')
+  }
 }
 
 async function gently<T>(items: Iterable<T>, act: (item: T) => void): Promise<void> {
@@ -43,48 +101,4 @@ async function gently<T>(items: Iterable<T>, act: (item: T) => void): Promise<vo
       end = performance.now() + stretch
     }
   }
-}
-
-/** Those of these devices that there are. Costs the same however many others there are. */
-export async function readSomeDevices(names: readonly string[], root = '/sys'): Promise<BlockDevice[]> {
-  // What is built upon them is not among them: they are asked for it themselves.
-  const directories = [...blockFolder.directories, { name: 'holders' }]
-  const some = { ...blockFolder, directories, entries: names }
-  const { blocks, subsystems } = await walk(root, some, names.some(isNvme) ? subsystemFolders : [])
-  return blocks.map((entry) => new WalkedDevice(entry, entry.names('holders')?.sort() ?? none, subsystems))
-}
-
-function isNvme(name: string): boolean {
-  return name.startsWith('nvme')
-}
-
-async function walk(
-  root: string,
-  block: WalkFolder,
-  others: readonly WalkFolder[],
-): Promise<{ blocks: WalkEntry[]; subsystems: Map<string, Subsystem> }> {
-  const folders = [...others, block]
-  try {
-    const bytes = await finishWithin(binding().walk('inventory', root, folders), patience)
-    const blocks: WalkEntry[] = []
-    const subsystems = new Map<string, Subsystem>()
-    await gently(readWalk(bytes, folders), (entry) => {
-      if (entry.folder < others.length) subsystems.set(entry.name, toSubsystem(entry))
-      else if (WalkedDevice.hasNode(entry)) blocks.push(entry)
-    })
-    return { blocks, subsystems }
-  } catch (error) {
-    throw asBrickError(error, 'walk')
-  }
-}
-
-/** What is built upon each device, by what each is built upon. */
-async function holdersOf(entries: readonly WalkEntry[]): Promise<Map<string, string[]>> {
-  const holders = new Map<string, string[]>()
-  await gently(entries, (entry) => {
-    for (const slave of entry.names('slaves') ?? none) {
-      holders.set(slave, [...(holders.get(slave) ?? []), entry.name].sort())
-    }
-  })
-  return holders
 }

@@ -59,31 +59,41 @@ export function toSubsystem(entry: WalkEntry): Subsystem {
   return { nqn: entry.text('subsysnqn') ?? '', serial: unlessBlank(entry.text('serial')) }
 }
 
+const none: readonly string[] = []
+
 /** A block device in the words of a walk. */
 export class WalkedDevice extends Lazy implements BlockDevice {
   readonly name: string
-  readonly holders: readonly string[]
   readonly #entry: WalkEntry
+  readonly #holders: ReadonlyMap<string, readonly string[]>
   readonly #subsystems: ReadonlyMap<string, Subsystem>
   #scsi: ScsiPlace | null | undefined
   #identity: ScsiIdentity | null | undefined
   #nvme: NvmePlace | null | undefined
 
   /**
-   * @param holders the names of what is built upon it
+   * @param holders the names of what is built upon each device
    * @param subsystems by the names of what is in the folders of subsystems and controllers
    */
-  constructor(entry: WalkEntry, holders: readonly string[], subsystems: ReadonlyMap<string, Subsystem>) {
+  constructor(
+    entry: WalkEntry,
+    holders: ReadonlyMap<string, readonly string[]>,
+    subsystems: ReadonlyMap<string, Subsystem>,
+  ) {
     super()
     this.name = entry.name
-    this.holders = holders
     this.#entry = entry
+    this.#holders = holders
     this.#subsystems = subsystems
   }
 
   /** Whether it has a node, unlike the hidden paths of native NVMe multipath, whose `uevent` has no number. */
   static hasNode(entry: WalkEntry): boolean {
     return entry.begins('uevent', 'MAJOR=')
+  }
+
+  get holders(): readonly string[] {
+    return this.#holders.get(this.name) ?? none
   }
 
   get path(): string {

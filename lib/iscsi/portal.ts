@@ -27,13 +27,16 @@ export const defaultPort = 3260
  */
 export function parsePortal(text: unknown, field = 'target_portal'): Portal {
   const portal = typeof text === 'string' ? read(text.replace(/,(?:-1|\d{1,10})$/, '')) : undefined
-  if (!portal) throw invalid(field, 'an address and a port as in 10.0.0.1:3260 or [fe80::1]:3260', text)
-  return portal
+  return portal ?? refuse(field, text)
 }
 
 /** The portal at an address as sockets and sysfs write it, an IPv6 address without brackets. */
 export function portalAt(address: string, port: number | string): Portal {
-  return parsePortal(address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`)
+  return withPort(readHost(address), String(port)) ?? refuse('address', `${address} ${port}`)
+}
+
+function refuse(field: string, given: unknown): never {
+  throw invalid(field, 'an address and a port as in 10.0.0.1:3260 or [fe80::1]:3260', given)
 }
 
 /** The address as node records, sysfs's `persistent_address` and by-path names spell it: without brackets. */

@@ -96,7 +96,9 @@ async function readFrom(asked: readonly WalkFolder[]): Promise<Session[]> {
         over,
         targetName: text(entry, 'targetname') ?? '',
         portal: connection ? portalOf(connection, 'persistent_address', 'persistent_port') : null,
-        peer: connection ? portalOf(connection, 'address', 'port') : null,
+        get peer() {
+          return connection ? portalOf(connection, 'address', 'port') : null
+        },
         state: text(entry, 'state') ?? '',
         units: units.filter(({ session }) => session === id),
       }

@@ -1,4 +1,5 @@
-import { binding, finish } from '../binding.ts'
+import { orAborted } from '../abort.ts'
+import { asSystemError, binding } from '../binding.ts'
 import { unreachable } from './connect.ts'
 import { formatHost } from './portal.ts'
 import type { Portal } from './portal.ts'
@@ -11,26 +12,29 @@ export interface Origin {
 
 /**
  * The first of these portals, which are addresses, at which somebody listens. All are tried at once, and who listens does
- * not get to see it.
+ * not get to see it. Disposing gives up; `answer` then rejects.
  *
- * @throws the signal's reason, or BrickError PORTAL_UNREACHABLE
+ * `answer` rejects with the signal's reason, or BrickError PORTAL_UNREACHABLE.
  */
-export async function firstListening(
+export function firstListening(
   portals: readonly [Portal, ...Portal[]],
   { address = '', interface: name = '' }: Origin,
   signal: AbortSignal,
-): Promise<Portal> {
-  const enough = new AbortController()
-  const either = AbortSignal.any([signal, enough.signal])
-  const probe = async (portal: Portal): Promise<Portal> => {
-    await finish(binding().probePort(formatHost(portal), portal.port, address, name), either)
-    return portal
+): Disposable & { readonly answer: Promise<Portal> } {
+  const probes = portals.map((portal) => binding().probePort(formatHost(portal), portal.port, address, name))
+  const giveUp = (): void => {
+    for (const { number } of probes) binding().abandon(number)
   }
-  try {
-    return await Promise.any(portals.map(probe))
-  } catch (error) {
-    throw unreachable(portals[0], error instanceof AggregateError ? error.errors[0] : error, signal)
-  } finally {
-    enough.abort()
+  const first = async (): Promise<Portal> => {
+    try {
+      const answers = probes.map(({ result }, index) => result.then(() => portals[index] ?? portals[0]))
+      return await orAborted(Promise.any(answers), signal)
+    } catch (error) {
+      const failure: unknown = error instanceof AggregateError ? error.errors[0] : error
+      throw unreachable(portals[0], asSystemError(failure), signal)
+    } finally {
+      giveUp()
+    }
   }
+  return { answer: first(), [Symbol.dispose]: giveUp }
 }

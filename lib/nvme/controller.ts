@@ -103,21 +103,17 @@ export function probe(
   places: readonly NvmeAddress[],
   patience: AbortSignal,
 ): Disposable & { answer: Promise<NvmeAddress> } {
-  const enough = new AbortController()
   const [first, ...others] = address.transport === 'tcp' ? places.flatMap((place) => portalOf(place) ?? []) : []
   const origin = { address: address.hostTraddr, interface: address.hostIface }
-  const answer = first
-    ? firstListening([first, ...others], origin, AbortSignal.any([patience, enough.signal])).then((portal) => ({
-        ...address,
-        traddr: formatHost(portal),
-      }))
-    : Promise.resolve(places[0] ?? address)
+  if (!first) return { answer: Promise.resolve(places[0] ?? address), [Symbol.dispose]: () => undefined }
+  const listening = firstListening([first, ...others], origin, patience)
+  const answer = listening.answer.then((portal) => ({ ...address, traddr: formatHost(portal) }))
   // Nobody may come to wait for it.
   answer.catch(() => undefined)
   return {
     answer,
     [Symbol.dispose]() {
-      enough.abort()
+      listening[Symbol.dispose]()
     },
   }
 }

@@ -95,21 +95,21 @@ const intervals = [20, 40, 80, 160, 320]
 class DiskNews implements Disposable {
   #names: readonly string[] = ['nvme']
   #silent = true
-  #heard = false
+  #announced: string | undefined
   #watch: Watch | undefined
 
   /** Best done while the kernel is busy otherwise. */
   open(): Watch {
     return (this.#watch ??= new Watch('kernel', ['/nvme'], (event) => {
       if (!this.#names.some((name) => event.mentions(`/${name}`))) return false
-      this.#heard ||= event.subsystem === 'block'
+      if (event.subsystem === 'block') this.#announced ??= `/dev/${event.property('DEVNAME') ?? ''}`
       return true
     }))
   }
 
-  /** Whether something has been told of a disk. */
-  get heard(): boolean {
-    return this.#heard
+  /** The first disk that something was told of. */
+  get announced(): string | undefined {
+    return this.#announced
   }
 
   /** From now on only the controller and its subsystem count, to which others lead as well or not. */
@@ -146,15 +146,19 @@ async function whenThere(
   let early = fresh
   const look = async (): Promise<Found | undefined> => {
     // The kernel has only begun to look for namespaces.
-    const tooEarly = early && !news.heard
+    const { announced } = news
+    const tooEarly = early && announced === undefined
     early = false
     if (tooEarly) return undefined
+    // Most often it is the one: it is opened while the kernel is asked.
+    const opened = announced === undefined ? undefined : factsWhenOpen(announced, signal)
+    opened?.catch(() => undefined)
     const controllers = await ownControllers(nqn, host, signal)
     const controller = controllers.find((each) => each.name === name)
     if (!controller) throw new BrickError('LOGIN_FAILED', `${formatAddress(address)}, ${nqn}: the controller has gone`)
     news.narrow(controller, controllers.length > 1)
     const [namespace] = namespacesAmong([controller], wanted)
-    const facts = namespace && (await factsWhenOpen(namespace.path, signal))
+    const facts = namespace && (await (namespace.path === announced ? opened : factsWhenOpen(namespace.path, signal)))
     return facts && { namespace, facts, controllers }
   }
   const askAgain = async (): Promise<undefined> => {

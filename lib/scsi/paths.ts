@@ -1,7 +1,8 @@
+import { failedWith } from '../binding.ts'
 import { BrickError } from '../errors.ts'
 import type { Devices } from '../inventory/devices.ts'
 import type { ScsiIdentity } from './identity.ts'
-import { diskSequence, remove } from './unit.ts'
+import { remove } from './unit.ts'
 import type { Disk, UnitAddress } from './unit.ts'
 
 /** One SCSI disk of this host: one way to its volume. */
@@ -39,11 +40,12 @@ export function scsiPaths({ devices }: Devices): ScsiPath[] {
  * @throws BrickError IDENTITY_MISMATCH when somebody else has removed it, and brought another one to its place
  */
 export async function removePath({ unit, disk, sequence }: ScsiPath, signal: AbortSignal): Promise<void> {
-  const now = await diskSequence(unit, disk, signal)
-  if (now !== undefined && now !== sequence) {
+  try {
+    await remove(unit, signal, sequence === null ? {} : { only: { name: disk.name, sequence } })
+  } catch (error) {
+    if (!failedWith(error, 'ESTALE')) throw error
     throw new BrickError('IDENTITY_MISMATCH', `${disk.path} is another disk now than the one that was to be removed`, {
       details: { device: disk.path },
     })
   }
-  await remove(unit, signal)
 }

@@ -1,5 +1,5 @@
 import { binding, failedWith, finish } from '../binding.ts'
-import type { DeviceFacts } from '../binding.ts'
+import type { DeviceFacts, Identification } from '../binding.ts'
 import { deviceFacts, deviceLane, factsWhenOpen } from '../block/disk.ts'
 import { bytesOf, listDirectory, readFile, readFiles } from '../files.ts'
 import type { FileRead } from '../files.ts'
@@ -19,6 +19,12 @@ export interface UnitAddress {
 export interface Disk {
   readonly name: string
   readonly path: string
+}
+
+/** A disk with the number that the kernel gave it, which no other disk ever has while the host runs, unlike its name and its place. */
+export interface NumberedDisk {
+  readonly name: string
+  readonly sequence: number
 }
 
 /** A disk with what it says of itself. */
@@ -50,28 +56,9 @@ export async function findDisk({ hctl }: UnitAddress, signal: AbortSignal): Prom
   return name === undefined ? undefined : { name, path: `/dev/${name}` }
 }
 
-/**
- * The kernel's number of the unit's disk, which no other disk ever has while the host runs, unlike its name and its place.
- * Undefined when the disk has gone, and before Linux 5.15.
- */
-export async function diskSequence(
-  { hctl }: UnitAddress,
-  { name }: Disk,
-  signal: AbortSignal,
-): Promise<number | undefined> {
-  const sequence = await readFile('sysfs', `${folder(hctl)}/block/${name}/diskseq`, signal, ['ENOENT', 'ENODEV'])
-  return sequence && Number(sequence.toString())
-}
-
 /** Whether the kernel has the unit, with a disk or without. */
 export async function unitExists({ hctl }: UnitAddress, signal: AbortSignal): Promise<boolean> {
   return (await readFile('sysfs', `${folder(hctl)}/state`, signal, ['ENOENT', 'ENODEV'])) !== undefined
-}
-
-/** Whether the kernel sends it commands: it is not offline, and its transport has not lost the target. */
-export async function isRunning({ hctl }: UnitAddress, signal: AbortSignal): Promise<boolean> {
-  const state = await readFile('sysfs', `${folder(hctl)}/state`, signal, ['ENOENT', 'ENODEV'])
-  return state?.toString() === 'running\n'
 }
 
 export const hostScan: UnitAccess = {
@@ -138,13 +125,25 @@ function openDisk(disk: Disk, signal: AbortSignal): OpenedDisk {
 
 /**
  * Removes the unit from this host and returns when its disk has gone. A unit that has gone already is fine.
- * `offline` first makes the kernel fail what is still to be written instead of waiting for the device.
+ *
+ * @param offline first makes the kernel fail what is still to be written instead of waiting for the device
+ * @param only the disk that is meant, if there is one: another at its place stays
+ * @throws SystemError ESTALE when there is another disk
  */
-export async function remove(unit: UnitAddress, signal: AbortSignal, { offline = false } = {}): Promise<void> {
+export async function remove(
+  unit: UnitAddress,
+  signal: AbortSignal,
+  { offline = false, only }: { offline?: boolean; only?: NumberedDisk } = {},
+): Promise<void> {
   using watch = new Watch('kernel', [`/${unit.hctl}`], ({ action }) => action === 'remove')
   if (offline) await takeOffline(unit, signal)
+  const [lane, attribute] = [hostLane(unit.host), `${folder(unit.hctl)}/delete`]
+  const number = only && { path: `${folder(unit.hctl)}/block/${only.name}/diskseq`, content: `${only.sequence}\n` }
+  const deletion = number
+    ? binding().writeAttributeIf(lane, attribute, '1', number)
+    : binding().writeAttribute(lane, attribute, '1')
   try {
-    await finish(binding().writeAttribute(hostLane(unit.host), `${folder(unit.hctl)}/delete`, '1'), signal)
+    await finish(deletion, signal)
   } catch (error) {
     if (!failedWith(error, 'ENOENT', 'ENODEV')) throw error
   }
@@ -185,9 +184,22 @@ export async function notedIdentity({ hctl }: UnitAddress, signal: AbortSignal):
  * What the device itself says now: the kernel's notes are as old as its last scan.
  * Undefined when the target shows no unit there any more.
  */
-export async function liveIdentity(disk: Disk, signal: AbortSignal): Promise<ScsiIdentity | undefined> {
-  const asked = binding().identify(deviceLane(disk.path), disk.path, commandTimeout)
-  const { standard, page83, page80 } = await finish(asked, signal)
+export async function liveIdentity({ path }: Disk, signal: AbortSignal): Promise<ScsiIdentity | undefined> {
+  return identityIn(await finish(binding().identify(deviceLane(path), path, commandTimeout), signal))
+}
+
+/** The same; null when the kernel sends it no commands, as it is offline, has gone, or its transport has lost the target. */
+export async function liveIdentityInReach(
+  { hctl }: UnitAddress,
+  { path }: Disk,
+  signal: AbortSignal,
+): Promise<ScsiIdentity | undefined | null> {
+  const asked = binding().identifyRunning(deviceLane(path), path, `${folder(hctl)}/state`, commandTimeout)
+  const answers = await finish(asked, signal)
+  return answers && identityIn(answers)
+}
+
+function identityIn({ standard, page83, page80 }: Identification): ScsiIdentity | undefined {
   if (standard === null) return undefined
   const { qualifier, vendor, product } = parseInquiry(standard)
   if (qualifier !== 0) return undefined

@@ -5,8 +5,7 @@ import { queueAgain, refuseMapInUse, removeMap, removeMapWhenClosed, stopQueuein
 import type { Operation } from '../operation.ts'
 import { sameUnit } from '../scsi/identity.ts'
 import type { ScsiPath } from '../scsi/paths.ts'
-import { isRunning, liveIdentity } from '../scsi/unit.ts'
-import type { Disk, UnitAddress } from '../scsi/unit.ts'
+import { liveIdentityInReach } from '../scsi/unit.ts'
 import { together } from '../together.ts'
 import { attempts } from './attempts.ts'
 import type { Attempt } from './attempts.ts'
@@ -42,12 +41,17 @@ export async function release(volume: AttachedVolume, force: boolean, operation:
   return { failures, flushed: flushed.every(Boolean) }
 }
 
-async function releasePath({ unit, disk, noted }: ScsiPath, attempt: Attempt): Promise<boolean> {
+async function releasePath(path: ScsiPath, attempt: Attempt): Promise<boolean> {
+  const { disk } = path
   const [, same] = await together([
     attempt('use', (signal) => refuseInUse(disk.path, signal)),
     attempt('identity', async (signal) => {
-      await refuseOutOfReach(unit, disk, signal)
-      return await isAsNoted(disk, noted, signal)
+      const same = await isStillSame(path, signal)
+      if (same !== undefined) return same
+      // Whoever writes to it waits until its target is back, which may be never.
+      throw new BrickError('FLUSH_FAILED', `${disk.path}: its target is out of reach`, {
+        details: { device: disk.path },
+      })
     }),
   ])
   // Another volume now: nothing must be written to it.
@@ -57,12 +61,6 @@ async function releasePath({ unit, disk, noted }: ScsiPath, attempt: Attempt): P
     return true
   })
   return flushed === true
-}
-
-/** Whoever writes to it, or asks it anything, waits until its target is back, which may be never. */
-async function refuseOutOfReach(unit: UnitAddress, { path }: Disk, signal: AbortSignal): Promise<void> {
-  if (await isRunning(unit, signal)) return
-  throw new BrickError('FLUSH_FAILED', `${path}: its target is out of reach`, { details: { device: path } })
 }
 
 async function releaseMap(
@@ -103,10 +101,7 @@ async function flushMap({ path }: PartitionedMap, paths: readonly ScsiPath[], si
 
 /** Whether the path leads to the volume that the kernel noted; undefined when its target is out of reach. */
 async function isStillSame({ unit, disk, noted }: ScsiPath, signal: AbortSignal): Promise<boolean | undefined> {
-  return (await isRunning(unit, signal)) ? await isAsNoted(disk, noted, signal) : undefined
-}
-
-async function isAsNoted(disk: Disk, noted: ScsiPath['noted'], signal: AbortSignal): Promise<boolean> {
-  const live = await liveIdentity(disk, signal)
+  const live = await liveIdentityInReach(unit, disk, signal)
+  if (live === null) return undefined
   return noted !== null && live !== undefined && sameUnit(noted, live)
 }

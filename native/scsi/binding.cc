@@ -32,6 +32,16 @@ Napi::Value to_object(Napi::Env env, const Identification& answers) {
   return object;
 }
 
+Napi::Value identify_if_running(const Napi::CallbackInfo& info) {
+  return start_call(
+      info.Env(), info[0].As<Napi::String>(),
+      [device = info[1].As<Napi::String>().Utf8Value(), state = info[2].As<Napi::String>().Utf8Value(),
+       timeout = to_timeout(info[3])] { return identify_running(device, state, timeout); },
+      [](Napi::Env env, const std::optional<Identification>& answers) {
+        return answers ? to_object(env, *answers) : env.Null();
+      });
+}
+
 template <auto Command, auto Convert = to_buffer>
 Napi::Value ask(const Napi::CallbackInfo& info) {
   return start_call(
@@ -47,6 +57,7 @@ Napi::Value ask(const Napi::CallbackInfo& info) {
 void export_scsi(Napi::Env env, Napi::Object exports) {
   exports.Set("inquirePage", Napi::Function::New(env, page, "inquirePage"));
   exports.Set("identify", Napi::Function::New(env, ask<identify, to_object>, "identify"));
+  exports.Set("identifyRunning", Napi::Function::New(env, identify_if_running, "identifyRunning"));
   exports.Set("inquire", Napi::Function::New(env, ask<inquire>, "inquire"));
   exports.Set("reportLuns", Napi::Function::New(env, ask<report_luns>, "reportLuns"));
   exports.Set("readCapacity", Napi::Function::New(env, ask<read_capacity>, "readCapacity"));

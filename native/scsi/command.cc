@@ -11,6 +11,7 @@
 
 #include "core/file_descriptor.h"
 #include "core/system_error.h"
+#include "sysfs/attribute.h"
 
 namespace hostbrick {
 
@@ -117,6 +118,16 @@ Identification identify(const std::string& device, std::chrono::milliseconds tim
     return unless_unknown([&] { return ask_page(unit, number, timeout); });
   };
   return {unless_unknown([&] { return ask_standard(unit, timeout); }), page(0x83), page(0x80)};
+}
+
+std::optional<Identification> identify_running(const std::string& device, const std::string& state,
+                                               std::chrono::milliseconds timeout) {
+  const auto [error, content] = read_files({state}).front();
+  // The device has gone.
+  if (error == ENOENT || error == ENODEV) return std::nullopt;
+  if (error != 0) throw SystemError(error, "read", state);
+  if (content != "running\n") return std::nullopt;
+  return identify(device, timeout);
 }
 
 Bytes report_luns(const std::string& device, std::chrono::milliseconds timeout) {

@@ -82,4 +82,12 @@ void write_attribute(const std::string& path, std::string_view value) {
   if (static_cast<std::size_t>(written) != value.size()) throw SystemError(EIO, "write", path, "short write");
 }
 
+void write_attribute_if(const Expectation& expected, const std::string& path, std::string_view value) {
+  const auto [error, content] = read_files({expected.path}).front();
+  const auto gone = error == ENOENT || error == ENODEV;
+  if (error != 0 && !gone) throw SystemError(error, "read", expected.path);
+  if (!gone && content != expected.content) throw SystemError(ESTALE, "write", path);
+  write_attribute(path, value);
+}
+
 }  // namespace hostbrick

@@ -26,6 +26,18 @@ std::vector<std::string> list_directory(const std::string& path);
 /** Writes `value` in a single write(2), as sysfs attributes want it. Returns when the kernel has carried it out. */
 void write_attribute(const std::string& path, std::string_view value);
 
+/** A file, and what it must hold. */
+struct Expectation {
+  std::string path;
+  std::string content;
+};
+
+/**
+ * The same, if the file holds what is expected: ESTALE when it holds something else. One that is not there (any more)
+ * is no obstacle.
+ */
+void write_attribute_if(const Expectation& expected, const std::string& path, std::string_view value);
+
 /**
  * Adds the sysfs attribute that `directory` (a descriptor, or AT_FDCWD) names `path` to `out`; returns 0 or errno.
  * For the bulk walk, where a missing attribute is an answer and not an exception, and where a read that gives less than

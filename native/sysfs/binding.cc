@@ -1,6 +1,9 @@
 #include "sysfs/binding.h"
 
+#include <cstddef>
+#include <memory>
 #include <string>
+#include <utility>
 
 #include "core/call.h"
 #include "core/convert.h"
@@ -36,11 +39,41 @@ Napi::Value write_value(const Napi::CallbackInfo& info) {
                     });
 }
 
+Napi::Value write_value_if(const Napi::CallbackInfo& info) {
+  const auto expected = info[3].As<Napi::Object>();
+  return start_call(
+      info.Env(), info[0].As<Napi::String>(),
+      [path = info[1].As<Napi::String>().Utf8Value(), value = info[2].As<Napi::String>().Utf8Value(),
+       condition = Expectation{expected.Get("path").As<Napi::String>(), expected.Get("content").As<Napi::String>()}] {
+        write_attribute_if(condition, path, value);
+      });
+}
+
 Napi::Value walk_folders(const Napi::CallbackInfo& info) {
   return start_call(
       info.Env(), info[0].As<Napi::String>(),
       [root = info[1].As<Napi::String>().Utf8Value(), folders = to_folders(info[2])] { return walk(root, folders); },
       to_buffer<GrowingBytes>);
+}
+
+// So many entries are read while those before them are made use of: few enough to begin soon, and enough for two threads.
+constexpr std::size_t part = 256;
+
+Napi::Object start_part(Napi::Env env, const std::string& lane, const std::shared_ptr<PartialWalk>& walk) {
+  return start_call(
+      env, lane, [walk] { return walk->next(part); },
+      [lane, walk](Napi::Env target, GrowingBytes bytes) {
+        auto object = Napi::Object::New(target);
+        object.Set("bytes", to_buffer(target, std::move(bytes)));
+        const auto more = [lane, walk](const Napi::CallbackInfo& info) { return start_part(info.Env(), lane, walk); };
+        object.Set("more", walk->done() ? target.Null() : Napi::Function::New(target, more, "more"));
+        return object;
+      });
+}
+
+Napi::Value walk_in_parts(const Napi::CallbackInfo& info) {
+  const auto walk = std::make_shared<PartialWalk>(info[1].As<Napi::String>(), to_folders(info[2]));
+  return start_part(info.Env(), info[0].As<Napi::String>(), walk);
 }
 
 }  // namespace
@@ -50,6 +83,8 @@ void export_sysfs(Napi::Env env, Napi::Object exports) {
   exports.Set("readFiles", Napi::Function::New(env, read_many, "readFiles"));
   exports.Set("listDirectory", Napi::Function::New(env, list, "listDirectory"));
   exports.Set("writeAttribute", Napi::Function::New(env, write_value, "writeAttribute"));
+  exports.Set("writeAttributeIf", Napi::Function::New(env, write_value_if, "writeAttributeIf"));
+  exports.Set("walkInParts", Napi::Function::New(env, walk_in_parts, "walkInParts"));
   exports.Set("walk", Napi::Function::New(env, walk_folders, "walk"));
 }
 

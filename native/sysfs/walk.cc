@@ -3,11 +3,14 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <climits>
 #include <cstdint>
 #include <future>
+#include <limits>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -203,21 +206,67 @@ void read_entries(GrowingBytes& out, const EntryReader& reader, std::span<const 
 
 }  // namespace
 
-GrowingBytes walk(const std::string& root, const std::vector<WalkFolder>& folders) {
+/** A folder that is being walked. */
+struct PartialWalk::OpenFolder {
+  OpenFolder(const WalkFolder& folder, std::size_t number, Directory opened, const std::string& path)
+      : directory(std::move(opened)),
+        reader(folder, number, ::dirfd(directory.get())),
+        names(folder.entries ? *folder.entries : links_in(directory, path)) {}
+
+  /** The next names, so many at most. */
+  std::span<const std::string> take(std::size_t count) {
+    const auto taken = std::span(names).subspan(begun, std::min(count, names.size() - begun));
+    begun += taken.size();
+    return taken;
+  }
+  [[nodiscard]] bool done() const { return begun == names.size(); }
+
+  Directory directory;
+  EntryReader reader;
+  std::vector<std::string> names;
+  std::size_t begun = 0;
+};
+
+PartialWalk::PartialWalk(std::string root, std::vector<WalkFolder> folders)
+    : root_(std::move(root)), folders_(std::move(folders)) {}
+
+PartialWalk::~PartialWalk() = default;
+
+GrowingBytes PartialWalk::next(std::size_t entries) {
+  if (!top_) {
+    top_ = open_path(root_, O_PATH | O_DIRECTORY);
+    open_next();
+  }
   GrowingBytes out;
-  const auto top = open_path(root, O_PATH | O_DIRECTORY);
-  for (std::size_t number = 0; number < folders.size(); ++number) {
-    const auto& folder = folders[number];
-    const auto path = root + "/" + folder.path;
-    const auto directory = open_directory(top.get(), folder.path.c_str());
-    if (!directory) {
-      if (errno == ENOENT) continue;
-      throw SystemError(errno, "opendir", path);
-    }
-    const EntryReader reader(folder, number, ::dirfd(directory.get()));
-    read_entries(out, reader, folder.entries ? *folder.entries : links_in(directory, path));
+  while (entries > 0 && !done()) {
+    const auto names = open_->take(entries);
+    read_entries(out, open_->reader, names);
+    entries -= names.size();
+    if (!open_->done()) continue;
+    ++number_;
+    open_next();
   }
   return out;
+}
+
+bool PartialWalk::done() const { return number_ == folders_.size(); }
+
+// Folders that do not exist, or have nothing in them, are passed by.
+void PartialWalk::open_next() {
+  for (; !done(); ++number_) {
+    const auto& folder = folders_[number_];
+    const auto path = root_ + "/" + folder.path;
+    auto directory = open_directory(top_.get(), folder.path.c_str());
+    if (!directory && errno == ENOENT) continue;
+    if (!directory) throw SystemError(errno, "opendir", path);
+    open_ = std::make_unique<OpenFolder>(folder, number_, std::move(directory), path);
+    if (!open_->done()) return;
+  }
+  open_.reset();
+}
+
+GrowingBytes walk(const std::string& root, const std::vector<WalkFolder>& folders) {
+  return PartialWalk(root, folders).next(std::numeric_limits<std::size_t>::max());
 }
 
 }  // namespace hostbrick

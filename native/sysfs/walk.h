@@ -1,9 +1,12 @@
 #pragma once
 
+#include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "core/file_descriptor.h"
 #include "core/growing_bytes.h"
 
 namespace hostbrick {
@@ -43,5 +46,29 @@ struct WalkFolder {
  * Throws SystemError when a folder cannot be read for any other reason.
  */
 GrowingBytes walk(const std::string& root, const std::vector<WalkFolder>& folders);
+
+/** The same a part at a time, so that one can be made use of while the next is read. Each folder is listed once. */
+class PartialWalk {
+ public:
+  PartialWalk(std::string root, std::vector<WalkFolder> folders);
+  PartialWalk(const PartialWalk&) = delete;
+  PartialWalk& operator=(const PartialWalk&) = delete;
+  ~PartialWalk();
+
+  /** The next entries, so many at most: none at the end. Throws as `walk` does. */
+  GrowingBytes next(std::size_t entries);
+  /** Whether there are no more. */
+  [[nodiscard]] bool done() const;
+
+ private:
+  struct OpenFolder;
+  void open_next();
+
+  std::string root_;
+  std::vector<WalkFolder> folders_;
+  FileDescriptor top_;
+  std::size_t number_ = 0;  ///< of the folder that is open, or else of the next
+  std::unique_ptr<OpenFolder> open_;
+};
 
 }  // namespace hostbrick

@@ -109,6 +109,24 @@ TEST_CASE("writes a value") {
   CHECK_FALSE(std::filesystem::exists(folder / "missing"));
 }
 
+TEST_CASE("writes a value if another file holds what is expected, or has gone") {
+  const TemporaryFolder folder;
+  const auto path = folder.write("delete", "");
+  const auto number = folder.write("diskseq", "17\n");
+  write_attribute_if({number, "17\n"}, path, "1");
+  CHECK(content_of(path) == "1");
+
+  const auto other = folder.write("other", "");
+  const auto failure = failure_of([&] { write_attribute_if({number, "18\n"}, other, "1"); });
+  CHECK(failure.error() == ESTALE);
+  CHECK(failure.path() == other);
+  CHECK(failure_of([&] { write_attribute_if({folder.path(), "1"}, other, "1"); }).error() == EISDIR);
+  CHECK(content_of(other).empty());
+
+  write_attribute_if({folder / "missing", "17\n"}, other, "1");
+  CHECK(content_of(other) == "1");
+}
+
 TEST_CASE("the kernel's refusal is an error") {
   const auto failure = failure_of([] { write_attribute("/dev/full", "1"); });
   CHECK(failure.error() == ENOSPC);

@@ -161,6 +161,16 @@ TEST_CASE("a unit that does not know a question is asked the others") {
   CHECK(!answers.page80);
 }
 
+TEST_CASE("a unit is asked only while it is running") {
+  const TemporaryFolder folder;
+  const PlayedDevice played(Bytes(96, 7), [](sg_io_hdr_t&) {});
+  const auto asked = [](const std::string& state) { return identify_running("/dev/null", state, 1s).has_value(); };
+  CHECK(asked(folder.write("running", "running\n")));
+  CHECK_FALSE(asked(folder.write("blocked", "blocked\n")));
+  CHECK_FALSE(asked(folder / "missing"));
+  CHECK(failure_of([&] { asked(folder.path()); }).error() == EISDIR);
+}
+
 TEST_CASE("a unit that cannot answer is none that does not know the question") {
   const PlayedDevice played({}, [](sg_io_hdr_t& header) {
     header.info = SG_INFO_CHECK;

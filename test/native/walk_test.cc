@@ -262,6 +262,36 @@ TEST_CASE("reads only the entries that were asked for, and of them those that th
   CHECK(tree.walk({{"class/block", fields("size"), {}, std::vector<std::string>{}}}).empty());
 }
 
+TEST_CASE("reads the same in parts, each of so many entries at most") {
+  const Tree tree;
+  for (int i = 0; i < 5; ++i) {
+    const auto name = "sd" + std::to_string(i);
+    tree.add(i < 2 ? "class/nvme" : "class/block", name, name);
+    tree.write(name + "/size", name);
+  }
+  std::filesystem::create_directories(tree.root() / "class/empty");
+  const WalkFolder absent{"class/absent", fields("size"), {}, {}};
+  const WalkFolder empty{"class/empty", fields("size"), {}, {}};
+  const std::vector<WalkFolder> folders{
+      absent, {"class/nvme", fields("size"), {}, {}}, empty, {"class/block", fields("size"), {}, {}}, empty, absent};
+
+  PartialWalk walk(tree.root(), folders);
+  std::string bytes;
+  std::vector<std::size_t> sizes;
+  while (!walk.done()) {
+    const auto part = walk.next(3);
+    sizes.push_back(Reader(part.from(0)).read(folders).size());
+    bytes += part.from(0);
+  }
+  CHECK(sizes == std::vector<std::size_t>{3, 2});
+  CHECK(bytes == hostbrick::walk(tree.root(), folders).from(0));
+  CHECK(walk.next(3).empty());
+
+  PartialWalk nothing(tree.root(), {absent, empty});
+  CHECK(nothing.next(3).empty());
+  CHECK(nothing.done());
+}
+
 TEST_CASE("leaves out entries that vanish") {
   const Tree tree;
   tree.add("class/block", "here", "here");

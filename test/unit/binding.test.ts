@@ -159,6 +159,7 @@ describe('changes of files', () => {
 
 describe('failures', () => {
   const missing = `${folder}/missing`
+  const other = { path: '/proc/version', content: 'another' }
   const create = (path: string): FileOperation => ({ verb: 'createFile', path, content: '', mode: 0o600 })
   const cases: [string, () => Job<unknown>, string, string, string][] = [
     ['readFile', () => native.readFile('x', missing), 'ENOENT', 'read', missing],
@@ -173,6 +174,8 @@ describe('failures', () => {
     ],
     ['writeAttribute', () => native.writeAttribute('x', missing, '1'), 'ENOENT', 'open', missing],
     ['writeAttribute, refused', () => native.writeAttribute('x', '/dev/full', '1'), 'ENOSPC', 'write', '/dev/full'],
+    ['writeAttributeIf', () => native.writeAttributeIf('x', missing, '1', other), 'ESTALE', 'write', missing],
+    ['walkInParts', () => native.walkInParts('x', missing, []), 'ENOENT', 'open', missing],
     ['walk', () => native.walk('x', missing, []), 'ENOENT', 'open', missing],
     ['makeDirectory', () => make('x', folder), 'EEXIST', 'mkdir', folder],
     ['createFile', () => change('x', create(`${missing}/a`)), 'ENOENT', 'open', `${missing}/a`],
@@ -200,6 +203,7 @@ describe('failures', () => {
     ['readFirstBlock', () => native.readFirstBlock('x', missing), 'ENOENT', 'open', missing],
     ['readDevice', () => native.readDevice('x', missing, 0, 4096), 'ENOENT', 'open', missing],
     ['resolvePath', () => native.resolvePath('x', missing), 'ENOENT', 'realpath', missing],
+    ['identifyRunning', () => native.identifyRunning('x', '/dev/null', folder, 100), 'EISDIR', 'read', folder],
     ['identify', () => native.identify('x', '/dev/null', 100), 'ENOTTY', 'SG_IO', '/dev/null'],
     ['inquire', () => native.inquire('x', '/dev/null', 100), 'ENOTTY', 'SG_IO', '/dev/null'],
     ['inquirePage', () => native.inquirePage('x', '/dev/null', 0x83, 100), 'ENOTTY', 'SG_IO', '/dev/null'],
@@ -218,13 +222,14 @@ describe('failures', () => {
       'no-such-program',
     ],
   ]
+  const numbers: Readonly<Record<string, number>> = osConstants.errno
   for (const [name, start, code, syscall, path] of cases) {
     it(`of ${name} say ${code}, ${syscall} and the path`, async () => {
       const error: unknown = await finish(start(), never).catch((reason: unknown) => reason)
       assert.ok(error instanceof SystemError)
       const expected = { code, syscall, path: path === '' ? error.path : path }
       assert.deepEqual({ code: error.code, syscall: error.syscall, path: error.path }, expected)
-      assert.equal(getSystemErrorName(error.errno), code)
+      assert.equal(error.errno, -(numbers[code] ?? 0))
       assert.ok(error.message.includes(code) && error.message.includes(error.path), error.message)
       assert.ok(failedWith(error, 'EPERM', code) && !failedWith(error, 'EPERM'))
     })
@@ -309,6 +314,23 @@ describe('walk', () => {
     const folders = [{ path: 'class/mem', attributes: [{ name: 'uevent' }], directories: [] }]
     const bytes = await native.walk('walk', root, folders).result
     assert.deepEqual(bytes, Buffer.from('\x17\0\0\0\0\0\0\0\x13\0\0\0\x01\0\0\0a\x02\0\0\0/a\0\0\0\0', 'latin1'))
+    assert.deepEqual(await native.walkInParts('walk', root, folders).result, { bytes, more: null })
+  })
+
+  it('goes on where a part has ended', async () => {
+    const root = fresh()
+    mkdirSync(`${root}/class/mem`, { recursive: true })
+    for (let number = 0; number < 300; number++) {
+      mkdirSync(`${root}/devices/${number}`, { recursive: true })
+      writeFileSync(`${root}/devices/${number}/uevent`, '')
+      symlinkSync(`../../devices/${number}`, `${root}/class/mem/${number}`)
+    }
+    const folders = [{ path: 'class/mem', attributes: [{ name: 'uevent' }], directories: [] }]
+    const first = await native.walkInParts('walk', root, folders).result
+    const last = await first.more?.().result
+    assert.equal(last?.more, null)
+    const whole = await native.walk('walk', root, folders).result
+    assert.deepEqual(Buffer.concat([first.bytes, last.bytes]), whole)
   })
 })
 

@@ -16,16 +16,18 @@ describe('of several portals', () => {
     server.listen(0, '127.0.0.3')
     await once(server, 'listening')
     const { port } = server.address() as AddressInfo
-    const found = await firstListening([nobody, portal('127.0.0.3', port), nobody], {}, never)
+    const found = await firstListening([nobody, portal('127.0.0.3', port), nobody], {}, never).answer
     assert.deepEqual(found, portal('127.0.0.3', port))
-    assert.deepEqual(await firstListening([found], { address: '127.0.0.9' }, never), found)
-    await assert.rejects(firstListening([found], { address: '192.0.2.1' }, never), { code: 'PORTAL_UNREACHABLE' })
+    assert.deepEqual(await firstListening([found], { address: '127.0.0.9' }, never).answer, found)
+    await assert.rejects(firstListening([found], { address: '192.0.2.1' }, never).answer, {
+      code: 'PORTAL_UNREACHABLE',
+    })
     server.close()
     await once(server, 'close')
   })
 
   it('none may answer', async () => {
-    await assert.rejects(firstListening([nobody, portal('127.0.0.2', 1)], {}, never), {
+    await assert.rejects(firstListening([nobody, portal('127.0.0.2', 1)], {}, never).answer, {
       code: 'PORTAL_UNREACHABLE',
       message: 'portal 127.0.0.1:1: ECONNREFUSED',
     })
@@ -33,6 +35,6 @@ describe('of several portals', () => {
 
   it('none is waited for after the signal', async () => {
     const reason = new Error('enough')
-    await assert.rejects(firstListening([nobody], {}, AbortSignal.abort(reason)), (error) => error === reason)
+    await assert.rejects(firstListening([nobody], {}, AbortSignal.abort(reason)).answer, (error) => error === reason)
   })
 })

@@ -3,7 +3,7 @@ import { constants, tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import type { TestContext } from 'node:test'
 import { binding } from '../../lib/binding.ts'
-import type { Binding, DeviceFacts, Job } from '../../lib/binding.ts'
+import type { Binding, DeviceFacts, Identification, Job } from '../../lib/binding.ts'
 
 /** What the kernel does when something is written to an attribute; returns the errno's name when it refuses. */
 export type Reaction = (value: string, path: string) => 'EEXIST' | 'EINVAL' | undefined
@@ -45,6 +45,7 @@ export class RecordedHost {
       test.mock.method(binding(), verb, as as never)
     }
     replace('walk', (lane, root, folders) => this.#real.walk(lane, this.#at(root), folders))
+    replace('walkInParts', (lane, root, folders) => this.#real.walkInParts(lane, this.#at(root), folders))
     replace('readFile', (lane, path) => this.#real.readFile(lane, this.#at(path)))
     replace('readFiles', (lane, paths) =>
       this.#real.readFiles(
@@ -54,13 +55,16 @@ export class RecordedHost {
     )
     replace('listDirectory', (lane, path) => this.#real.listDirectory(lane, this.#at(path)))
     replace('writeAttribute', (_lane, path, value) => this.#write(path, value))
+    replace('writeAttributeIf', (_lane, path, value) => this.#write(path, value))
     replace('deviceFacts', (_lane, path) => answer(path, this.#facts.get(path)))
     replace('heldExclusively', (_lane, path) => answer(path, this.#facts.has(path) ? false : undefined))
     replace('flushDevice', (_lane, path) => answer(path, this.#facts.has(path) ? null : undefined) as Job<never>)
-    replace('identify', (_lane, path) => {
+    const identify = (path: string): Job<Identification> => {
       const page83 = this.#page83(path)
       return answer(path, page83 && { standard: standardInquiry, page83, page80: Buffer.from([0, 0x80, 0, 0]) })
-    })
+    }
+    replace('identify', (_lane, path) => identify(path))
+    replace('identifyRunning', (_lane, path) => identify(path))
     replace('lockByte', () => job(Promise.resolve(() => undefined)))
     replace('exchange', () => answer<Buffer>('nobody listens', undefined))
     replace('openMonitor', (_group, receive) => {
