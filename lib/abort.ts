@@ -5,15 +5,23 @@ interface Callbacks {
 
 /** Of each signal that is waited with, what is called when it fires. */
 const waiting = new WeakMap<AbortSignal, Callbacks>()
-const lasting = new WeakSet<AbortSignal>()
 
-/**
- * Keeps the listener of `onAbort` on this signal between waits. Not for those that `AbortSignal.any` or `timeout` makes:
- * Node.js keeps them alive for as long as they have a listener.
- */
-export function waitedWithOften(signal: AbortSignal): AbortSignal {
-  lasting.add(signal)
-  return signal
+/** An AbortController for a signal that is waited with again and again: `onAbort` needs no listener on it at all. */
+export class BusyAbortController {
+  readonly #calls = new Set<() => void>()
+  readonly #controller = new AbortController()
+  readonly signal: AbortSignal = this.#controller.signal
+
+  constructor() {
+    waiting.set(this.signal, { calls: this.#calls, stop: () => undefined })
+  }
+
+  /** Once: later calls are ignored. */
+  abort(reason: unknown): void {
+    if (this.signal.aborted) return
+    this.#controller.abort(reason)
+    for (const call of this.#calls) call()
+  }
 }
 
 /**
@@ -29,7 +37,7 @@ export function onAbort(signal: AbortSignal, call: () => void): () => void {
   }
   calls.add(once)
   return () => {
-    if (calls.delete(once) && calls.size === 0 && !lasting.has(signal)) stop()
+    if (calls.delete(once) && calls.size === 0) stop()
   }
 }
 

@@ -1,4 +1,4 @@
-import { waitedWithOften } from './abort.ts'
+import { BusyAbortController } from './abort.ts'
 import { failedWith, SystemError } from './binding.ts'
 import { BrickError, invalid } from './errors.ts'
 import { Trace } from './trace.ts'
@@ -24,7 +24,7 @@ const cleanupLimit = 10_000
  */
 export class Operation implements Disposable {
   readonly trace: Trace
-  readonly #work = new AbortController()
+  readonly #work = new BusyAbortController()
   readonly #timeout: number
   readonly #reserve: number
   readonly #timer: NodeJS.Timeout
@@ -36,7 +36,6 @@ export class Operation implements Disposable {
       throw invalid('timeout', 'milliseconds above 0', timeout)
     }
     this.trace = new Trace(name)
-    waitedWithOften(this.#work.signal)
     this.#timeout = timeout
     this.#reserve = Math.min(timeout * cleanupShare, cleanupLimit)
     this.#caller = signal

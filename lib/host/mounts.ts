@@ -26,8 +26,8 @@ export function parseMounts(mountinfo: string): Mount[] {
 
 /** The mount that is the root of this process: the last one there, which hides those before it. */
 export function rootMount(mountinfo: string): Mount | undefined {
-  const lines = mountinfo.split('\n').filter((line) => line.split(' ', 5)[4] === '/')
-  return parseMounts(lines.at(-1) ?? '')[0]
+  const lines = mountinfo.match(/^\S+ \S+ \S+ \S+ \/ .+$/gm)
+  return parseMounts(lines?.at(-1) ?? '')[0]
 }
 
 /** The mount that a path is on; undefined when the list is not that of a process. */

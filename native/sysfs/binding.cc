@@ -56,7 +56,8 @@ Napi::Value walk_folders(const Napi::CallbackInfo& info) {
       to_buffer<GrowingBytes>);
 }
 
-// So many entries are read while those before them are made use of: few enough to begin soon, and enough for two threads.
+// So many entries are read while those before them are made use of: few enough to begin soon, and enough for two
+// threads.
 constexpr std::size_t part = 256;
 
 Napi::Object start_part(Napi::Env env, const std::string& lane, const std::shared_ptr<PartialWalk>& walk) {
