@@ -89,8 +89,8 @@ export class Fabric {
     const folder = '/sys/class/fc_remote_ports'
     const { portName } = this.#targetOf(port)
     const names = readdirSync(folder).filter((name) => name.startsWith(`rport-${port.host}:`))
-    const name = names.find((each) => read(`${folder}/${each}/port_name`) === portName)
-    return name && read(`${folder}/${name}/port_state`)
+    const name = names.find((each) => readIfThere(`${folder}/${each}/port_name`) === portName)
+    return name && readIfThere(`${folder}/${name}/port_state`)
   }
 
   /** A new volume under this number, as the kernel counts it, for these ports of the host. */
@@ -250,11 +250,21 @@ export class Port {
 export function keepLostPorts(seconds: number): void {
   const folder = '/sys/class/fc_remote_ports'
   for (const name of readdirSync(folder)) {
-    if (read(join(folder, name, 'port_state')) === 'Online')
+    if (readIfThere(join(folder, name, 'port_state')) === 'Online')
       writeFileSync(join(folder, name, 'dev_loss_tmo'), String(seconds))
   }
 }
 
 function read(path: string): string {
   return readFileSync(path, 'utf8').trim()
+}
+
+/** Ports come and go while they are looked at. */
+function readIfThere(path: string): string | undefined {
+  try {
+    return read(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
 }
