@@ -29,20 +29,15 @@ export async function readDevices(root = '/sys'): Promise<BlockDevice[]> {
   const folders = [...subsystemFolders, blockFolder]
   for await (const entries of walkInParts(root, folders)) {
     await gently(entries, (entry) => {
-      if (entry.folder < subsystemFolders.length) {
-        subsystems.set(entry.name, toSubsystem(entry))
-        return
-      }
-      if (!WalkedDevice.hasNode(entry)) return
-      devices.push(new WalkedDevice(entry, holders, subsystems))
-      for (const slave of entry.names('slaves') ?? none) {
-        const above = holders.get(slave)
-        if (above) above.push(entry.name)
-        else holders.set(slave, [entry.name])
+      if (entry.folder < subsystemFolders.length) subsystems.set(entry.name, toSubsystem(entry))
+      else if (WalkedDevice.hasNode(entry)) {
+        devices.push(new WalkedDevice(entry, holders, subsystems))
+        for (const slave of entry.names('slaves') ?? none) {
+          holders.set(slave, [...(holders.get(slave) ?? []), entry.name].sort())
+        }
       }
     })
   }
-  for (const names of holders.values()) names.sort()
   return devices
 }
 
@@ -58,9 +53,10 @@ export async function readSomeDevices(names: readonly string[], root = '/sys'): 
   for await (const entries of walkInParts(root, folders)) {
     for (const entry of entries) {
       if (entry.folder < others.length) subsystems.set(entry.name, toSubsystem(entry))
-      if (entry.folder < others.length || !WalkedDevice.hasNode(entry)) continue
-      holders.set(entry.name, entry.names('holders')?.sort() ?? [])
-      devices.push(new WalkedDevice(entry, holders, subsystems))
+      else if (WalkedDevice.hasNode(entry)) {
+        devices.push(new WalkedDevice(entry, holders, subsystems))
+        holders.set(entry.name, entry.names('holders')?.sort() ?? [])
+      }
     }
   }
   return devices
