@@ -189,8 +189,9 @@ async function listNamespaces(): Promise<void> {
   mkdirSync(port)
   writeFileSync(`${port}/addr_trtype`, 'loop')
   execFileSync('ln', ['-s', subsystem, `${port}/subsystems/${nqn}`])
-  // Slow listers keep an emulated guest too busy for keep-alives, and the kernel from leaving a controller that it has lost.
-  writeFileSync('/dev/nvme-fabrics', `transport=loop,nqn=${nqn},keep_alive_tmo=0`)
+  // Slow listers keep an emulated guest too busy for keep-alives; the target then ends the connection, and who deletes the
+  // controller waits for ever.
+  writeFileSync('/dev/nvme-fabrics', `transport=loop,nqn=${nqn},keep_alive_tmo=600`)
   const namespaces = (): number => readdirSync('/sys/class/block').filter((name) => /^nvme\d+n\d+$/.test(name)).length
   await until(`${count} namespaces`, () => namespaces() >= count, 300_000)
   run('udevadm', 'settle', '--timeout=600')
