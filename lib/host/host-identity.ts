@@ -7,7 +7,7 @@ import { lock } from '../lock.ts'
 import { nvmeName, uuidText } from '../nvme/names.ts'
 import { Operation } from '../operation.ts'
 import type { CallOptions } from '../operation.ts'
-import { firstLine, idInName, idPath, nqnPath } from './nvme-host.ts'
+import { firstLine, idInName, idPath, notedHost, nqnPath } from './nvme-host.ts'
 import type { NvmeHost } from './nvme-host.ts'
 import { systemUuid } from './system-uuid.ts'
 
@@ -23,10 +23,7 @@ const { EEXIST, ENOENT } = constants.errno
 export async function ensureHostIdentity(options: CallOptions = {}): Promise<NvmeHost> {
   using operation = new Operation('ensureHostIdentity', options)
   using _identity = await operation.step('lock', (signal) => lock('nvme host', signal))
-  const found = await operation.step('read', async (signal) => ({
-    nqn: await firstLine(nqnPath, signal),
-    id: await firstLine(idPath, signal),
-  }))
+  const found = await operation.step('read', notedHost)
   const make = async (signal: AbortSignal): Promise<string> => (await systemUuid('', signal)) ?? randomUUID()
   const nqn =
     found.nqn ??

@@ -25,9 +25,7 @@ export async function nvmeHost(
   const givenNqn = hostNqn === undefined ? undefined : nvmeName(hostNqn, 'hostNqn')
   const givenId = hostId === undefined ? undefined : uuidText(hostId, 'hostId')
   if (givenNqn !== undefined && givenId !== undefined) return { nqn: givenNqn, id: givenId }
-  const files = await readFiles('files', { nqn: nqnPath, id: idPath }, signal)
-  const ownNqn = firstLineOf(textOf(files.nqn) ?? '')
-  const ownHostId = firstLineOf(textOf(files.id) ?? '')
+  const { nqn: ownNqn, id: ownHostId } = await notedHost(signal)
   const nqn = givenNqn ?? (ownNqn === undefined ? undefined : nvmeName(ownNqn, nqnPath))
   if (nqn === undefined) {
     throw new BrickError('NOT_SUPPORTED', `this host has no NVMe name in ${nqnPath}: ensureHostIdentity() makes one`, {
@@ -45,6 +43,12 @@ export function idInName(nqn: string): string | undefined {
   return /^nqn\.2014-08\.org\.nvmexpress:uuid:([\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12})$/i
     .exec(nqn)?.[1]
     ?.toLowerCase()
+}
+
+/** What this host's files say, whatever it is. */
+export async function notedHost(signal: AbortSignal): Promise<{ nqn: string | undefined; id: string | undefined }> {
+  const files = await readFiles('files', { nqn: nqnPath, id: idPath }, signal)
+  return { nqn: firstLineOf(textOf(files.nqn) ?? ''), id: firstLineOf(textOf(files.id) ?? '') }
 }
 
 export async function firstLine(path: string, signal: AbortSignal): Promise<string | undefined> {

@@ -11,8 +11,6 @@ import type { Subsystem } from './walked-device.ts'
 /** Milliseconds that a walk may take. It reads memory only: a kernel that does not answer for so long is in trouble. */
 const patience = 60_000
 
-const none: readonly string[] = []
-
 /** Milliseconds for which the devices of a walk are made at a stretch. */
 const stretch = 2
 
@@ -23,41 +21,41 @@ const stretch = 2
  * @throws BrickError SYSTEM or PERMISSION_DENIED when sysfs cannot be read
  */
 export async function readDevices(root = '/sys'): Promise<BlockDevice[]> {
-  const devices: BlockDevice[] = []
-  const holders = new Map<string, string[]>()
-  const subsystems = new Map<string, Subsystem>()
-  const folders = [...subsystemFolders, blockFolder]
-  for await (const entries of walkInParts(root, folders)) {
-    await gently(entries, (entry) => {
-      if (entry.folder < subsystemFolders.length) subsystems.set(entry.name, toSubsystem(entry))
-      else if (WalkedDevice.hasNode(entry)) {
-        devices.push(new WalkedDevice(entry, holders, subsystems))
-        for (const slave of entry.names('slaves') ?? none) {
-          holders.set(slave, [...(holders.get(slave) ?? []), entry.name].sort())
-        }
-      }
-    })
-  }
-  return devices
+  return await makeDevices(root, subsystemFolders, blockFolder, (entry, holders) => {
+    for (const slave of entry.names('slaves') ?? []) {
+      holders.set(slave, [...(holders.get(slave) ?? []), entry.name].sort())
+    }
+  })
 }
 
 /** Those of these devices that there are. Costs the same however many others there are. */
 export async function readSomeDevices(names: readonly string[], root = '/sys'): Promise<BlockDevice[]> {
   // What is built upon them is not among them: they are asked for it themselves.
   const directories = [...blockFolder.directories, { name: 'holders' }]
-  const others = names.some(isNvme) ? subsystemFolders : []
-  const folders = [...others, { ...blockFolder, directories, entries: names }]
+  const some = { ...blockFolder, directories, entries: names }
+  return await makeDevices(root, names.some(isNvme) ? subsystemFolders : [], some, (entry, holders) => {
+    holders.set(entry.name, entry.names('holders')?.sort() ?? [])
+  })
+}
+
+/** @param noteHolders notes what a device says of which one is built upon which */
+async function makeDevices(
+  root: string,
+  subsystemsIn: readonly WalkFolder[],
+  block: WalkFolder,
+  noteHolders: (entry: WalkEntry, holders: Map<string, string[]>) => void,
+): Promise<BlockDevice[]> {
   const devices: BlockDevice[] = []
   const holders = new Map<string, string[]>()
   const subsystems = new Map<string, Subsystem>()
-  for await (const entries of walkInParts(root, folders)) {
-    for (const entry of entries) {
-      if (entry.folder < others.length) subsystems.set(entry.name, toSubsystem(entry))
+  for await (const entries of walkInParts(root, [...subsystemsIn, block])) {
+    await gently(entries, (entry) => {
+      if (entry.folder < subsystemsIn.length) subsystems.set(entry.name, toSubsystem(entry))
       else if (WalkedDevice.hasNode(entry)) {
         devices.push(new WalkedDevice(entry, holders, subsystems))
-        holders.set(entry.name, entry.names('holders')?.sort() ?? [])
+        noteHolders(entry, holders)
       }
-    }
+    })
   }
   return devices
 }

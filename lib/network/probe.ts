@@ -21,13 +21,16 @@ export function firstListening(
   { address = '', interface: name = '' }: Origin,
   signal: AbortSignal,
 ): Disposable & { readonly answer: Promise<Portal> } {
-  const probes = portals.map((portal) => binding().probePort(formatHost(portal), portal.port, address, name))
+  const probes = portals.map((portal) => ({
+    portal,
+    ...binding().probePort(formatHost(portal), portal.port, address, name),
+  }))
   const giveUp = (): void => {
     for (const { number } of probes) binding().abandon(number)
   }
   const first = async (): Promise<Portal> => {
     try {
-      const answers = probes.map(({ result }, index) => result.then(() => portals[index] ?? portals[0]))
+      const answers = probes.map(({ portal, result }) => result.then(() => portal))
       return await orAborted(Promise.any(answers), signal)
     } catch (error) {
       const failure: unknown = error instanceof AggregateError ? error.errors[0] : error

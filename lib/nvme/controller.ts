@@ -110,12 +110,7 @@ export function probe(
   const answer = listening.answer.then((portal) => ({ ...address, traddr: formatHost(portal) }))
   // Nobody may come to wait for it.
   answer.catch(() => undefined)
-  return {
-    answer,
-    [Symbol.dispose]() {
-      listening[Symbol.dispose]()
-    },
-  }
+  return { ...listening, answer }
 }
 
 /** For the kernel a controller with TLS and one without are the same. @throws BrickError LOGIN_FAILED */

@@ -122,11 +122,7 @@ Identification identify(const std::string& device, std::chrono::milliseconds tim
 
 std::optional<Identification> identify_running(const std::string& device, const std::string& state,
                                                std::chrono::milliseconds timeout) {
-  const auto [error, content] = read_files({state}).front();
-  // The device has gone.
-  if (error == ENOENT || error == ENODEV) return std::nullopt;
-  if (error != 0) throw SystemError(error, "read", state);
-  if (content != "running\n") return std::nullopt;
+  if (read_if_there(state) != "running\n") return std::nullopt;
   return identify(device, timeout);
 }
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "core/file_descriptor.h"
 #include "core/system_error.h"
@@ -66,6 +67,13 @@ std::vector<FileRead> read_files(const std::vector<std::string>& paths) {
   return files;
 }
 
+std::optional<std::string> read_if_there(const std::string& path) {
+  auto [error, content] = read_files({path}).front();
+  if (error == ENOENT || error == ENODEV) return std::nullopt;
+  if (error != 0) throw SystemError(error, "read", path);
+  return std::move(content);
+}
+
 std::vector<std::string> list_directory(const std::string& path) {
   const auto directory = open_directory(AT_FDCWD, path.c_str());
   if (!directory) throw SystemError(errno, "opendir", path);
@@ -83,10 +91,8 @@ void write_attribute(const std::string& path, std::string_view value) {
 }
 
 void write_attribute_if(const Expectation& expected, const std::string& path, std::string_view value) {
-  const auto [error, content] = read_files({expected.path}).front();
-  const auto gone = error == ENOENT || error == ENODEV;
-  if (error != 0 && !gone) throw SystemError(error, "read", expected.path);
-  if (!gone && content != expected.content) throw SystemError(ESTALE, "write", path);
+  const auto content = read_if_there(expected.path);
+  if (content && *content != expected.content) throw SystemError(ESTALE, "write", path);
   write_attribute(path, value);
 }
 

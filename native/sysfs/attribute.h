@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,9 @@ struct FileRead {
 
 /** The same for many files in one go: one that cannot be read fails nobody but itself. */
 std::vector<FileRead> read_files(const std::vector<std::string>& paths);
+
+/** As `read_file`; nothing when the file is not there (any more): what a device has goes with it. */
+std::optional<std::string> read_if_there(const std::string& path);
 
 /** The names in a directory, without "." and "..". */
 std::vector<std::string> list_directory(const std::string& path);

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import type { TestContext } from 'node:test'
@@ -55,7 +55,11 @@ export class RecordedHost {
     )
     replace('listDirectory', (lane, path) => this.#real.listDirectory(lane, this.#at(path)))
     replace('writeAttribute', (_lane, path, value) => this.#write(path, value))
-    replace('writeAttributeIf', (_lane, path, value) => this.#write(path, value))
+    replace('writeAttributeIf', (_lane, path, value, expected) => {
+      const content = this.#textAt(expected.path)
+      if (content !== undefined && content !== expected.content) return job(Promise.reject(failure('ESTALE', path)))
+      return this.#write(path, value)
+    })
     replace('deviceFacts', (_lane, path) => answer(path, this.#facts.get(path)))
     replace('heldExclusively', (_lane, path) => answer(path, this.#facts.has(path) ? false : undefined))
     replace('flushDevice', (_lane, path) => answer(path, this.#facts.has(path) ? null : undefined) as Job<never>)
@@ -64,7 +68,9 @@ export class RecordedHost {
       return answer(path, page83 && { standard: standardInquiry, page83, page80: Buffer.from([0, 0x80, 0, 0]) })
     }
     replace('identify', (_lane, path) => identify(path))
-    replace('identifyRunning', (_lane, path) => identify(path))
+    replace('identifyRunning', (_lane, path, state) =>
+      this.#textAt(state) === 'running\n' ? identify(path) : job(Promise.resolve(null)),
+    )
     replace('lockByte', () => job(Promise.resolve(() => undefined)))
     replace('exchange', () => answer<Buffer>('nobody listens', undefined))
     replace('openMonitor', (_group, receive) => {
@@ -167,6 +173,10 @@ export class RecordedHost {
     return join(this.#root, path)
   }
 
+  #textAt(path: string): string | undefined {
+    return existsSync(this.#at(path)) ? readFileSync(this.#at(path), 'utf8') : undefined
+  }
+
   #page83(path: string): Buffer | undefined {
     const unit = this.#units.get(path)
     return unit && pageOf(unit)
@@ -206,6 +216,6 @@ function answer<T>(path: string, value: T | undefined): Job<T> {
 }
 
 /** As the addon throws it. */
-function failure(code: 'ENOENT' | 'EEXIST' | 'EINVAL', path: string): Error {
+function failure(code: 'ENOENT' | 'EEXIST' | 'EINVAL' | 'ESTALE', path: string): Error {
   return Object.assign(new Error(`write ${path}`), { errno: -constants.errno[code], syscall: 'write', path })
 }

@@ -57,13 +57,14 @@ describe('arguments', () => {
   for (const [verb, call] of Object.entries(calls)) {
     for (const [name, given, options] of refused) {
       it(`of ${verb}: ${name} is INVALID_ARGUMENT, and nothing is touched`, async (t) => {
-        const touched = (['walk', 'walkInParts', 'tryLockByte'] as const).map((verb) => t.mock.method(binding(), verb))
+        const verbs = ['walk', 'walkInParts', 'tryLockByte', 'lockByte'] as const
+        const touched = verbs.map((each) => t.mock.method(binding(), each))
         const copy = structuredClone(given)
         await assert.rejects(call(given, options), { name: 'BrickError', code: 'INVALID_ARGUMENT', retryable: false })
         assert.deepEqual(given, copy)
         assert.deepEqual(
           touched.map(({ mock }) => mock.callCount()),
-          [0, 0, 0],
+          [0, 0, 0, 0],
         )
       })
     }
