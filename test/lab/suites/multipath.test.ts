@@ -332,6 +332,8 @@ describe('an attached map whose portals have all died', () => {
     for (const path of pathsInMap(info)) writeFileSync(`/sys/class/block/${path}/device/state`, 'offline\n')
     for (const path of pathsInMap(info)) run('multipathd', 'fail', 'path', path)
     run('sh', '-c', `dd if=/dev/zero of=${info.path} bs=4096 count=1 >/dev/null 2>&1 &`)
+    // Till then nothing is unwritten, and the map would rightly go.
+    await until('the write is waited for', () => processesInDiskSleep().some((line) => line.endsWith(' dd')))
     await rejects('FLUSH_FAILED', connector.disconnectVolume(volume, info, { timeout: 20_000 }))
     // multipathd, which has just seen its paths fail, may be at work on the table as well.
     await until('it queues again', () => run('dmsetup', 'table', name).includes('queue_if_no_path'))
