@@ -19,22 +19,6 @@ export interface DeviceFacts {
   readonly readOnly: boolean
 }
 
-export interface WalkField {
-  readonly name: string
-  /** Asked for only when the device's path in sysfs contains this. */
-  readonly below?: string
-  /** Asked for only when the device's first attribute contains this. */
-  readonly when?: string
-}
-
-export interface WalkFolder {
-  readonly path: string
-  readonly attributes: readonly WalkField[]
-  readonly directories: readonly WalkField[]
-  /** Only these devices of the folder; without, all. */
-  readonly entries?: readonly string[]
-}
-
 /** A part of a walk, and the call for the next; null after the last. */
 export interface WalkPart {
   readonly bytes: Buffer
@@ -158,9 +142,13 @@ export interface Binding {
     value: string,
     expected: { readonly path: string; readonly content: string },
   ): Job<void>
-  walk(lane: string, root: string, folders: readonly WalkFolder[]): Job<Buffer>
-  /** The same by some hundred entries at a time, so that one part can be made use of while the next is read. */
-  walkInParts(lane: string, root: string, folders: readonly WalkFolder[]): Job<WalkPart>
+  /** `plan` is a WalkPlan's text. */
+  walk(lane: string, root: string, plan: string): Job<Buffer>
+  /**
+   * The same by some hundred entries at a time, so that one part can be made use of while the next is read; of the last
+   * folder `only` these entries, or all.
+   */
+  walkInParts(lane: string, root: string, plan: string, only: readonly string[] | null): Job<WalkPart>
   changeFiles(lane: string, operations: readonly FileOperation[]): Job<void>
   /** The path without links; ENOENT when it leads to nothing. */
   resolvePath(lane: string, path: string): Job<string>
@@ -204,7 +192,7 @@ export interface Binding {
   nvmeLogPage(lane: string, device: string, page: LogPage, timeout: number): Job<Buffer>
   rescanController(lane: string, device: string): Job<void>
   /** `readFiles`, `walk` and this host's addresses in one go: of all interfaces but the loopback ones, without zones. */
-  readHost(lane: string, paths: readonly string[], root: string, folders: readonly WalkFolder[]): Job<HostReading>
+  readHost(lane: string, paths: readonly string[], root: string, plan: string): Job<HostReading>
   resolveHost(host: string): Job<string[]>
   /** Resolves when somebody listens there, who does not get to see it; `source` and `interface` may be empty. */
   probePort(address: string, port: number, source: string, iface: string): Job<void>

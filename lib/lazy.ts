@@ -7,14 +7,23 @@ import { inspect } from 'node:util'
 export abstract class Lazy {
   toJSON(): Record<string, unknown> {
     const shown = Object.fromEntries<unknown>(Object.entries(this))
-    const members = Object.getOwnPropertyDescriptors(Object.getPrototypeOf(this) as this)
-    for (const [name, member] of Object.entries<PropertyDescriptor>(members)) {
-      if (member.get !== undefined) shown[name] = this[name as keyof this]
-    }
+    for (const name of gettersOf(Object.getPrototypeOf(this) as object)) shown[name] = this[name as keyof this]
     return shown
   }
 
   [inspect.custom](): Record<string, unknown> {
     return this.toJSON()
   }
+}
+
+/** Of each class, the names of its getters: to look for them takes longer than to read them. */
+const getters = new WeakMap<object, readonly string[]>()
+
+function gettersOf(prototype: object): readonly string[] {
+  const known = getters.get(prototype)
+  if (known) return known
+  const members = Object.entries<PropertyDescriptor>(Object.getOwnPropertyDescriptors(prototype))
+  const names = members.filter(([, member]) => member.get !== undefined).map(([name]) => name)
+  getters.set(prototype, names)
+  return names
 }

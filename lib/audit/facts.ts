@@ -2,11 +2,11 @@ import { readdir, readlink } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { orAborted } from '../abort.ts'
 import { binding, failedWith, finish } from '../binding.ts'
-import type { WalkFolder } from '../binding.ts'
 import type { BlockDevice } from '../inventory/block-device.ts'
 import { inventory } from '../inventory/inventory.ts'
 import type { Inventory } from '../inventory/inventory.ts'
 import { readWalk } from '../inventory/walk.ts'
+import { WalkPlan } from '../inventory/walk-plan.ts'
 import { readSessions } from '../iscsi/sessions.ts'
 import type { Session } from '../iscsi/sessions.ts'
 import { wwidOf } from '../multipath/map.ts'
@@ -50,7 +50,7 @@ export interface ChangedIdentity {
   readonly said: ScsiIdentity | null
 }
 
-const folders: readonly WalkFolder[] = [
+const plan = new WalkPlan([
   {
     path: 'class/nvme',
     // Not `address`, for which a controller that is being reconnected may let one wait.
@@ -58,7 +58,7 @@ const folders: readonly WalkFolder[] = [
     directories: [],
   },
   { path: 'class/scsi_device', attributes: [{ name: '../../state' }], directories: [] },
-]
+])
 
 /** Milliseconds that a disk has to say what it is. One that does not answer is another finding's matter. */
 const patience = 5000
@@ -70,10 +70,10 @@ export async function readFacts(signal: AbortSignal): Promise<Facts> {
   const [host, sessions, bytes, links] = await Promise.all([
     orAborted(inventory(), signal),
     readSessions(signal),
-    finish(binding().walk('audit', '/sys', folders), signal),
+    finish(binding().walk('audit', '/sys', plan.text), signal),
     readLinks('/dev/disk/by-id'),
   ])
-  const entries = [...readWalk(bytes, folders)]
+  const entries = [...readWalk(bytes, plan)]
   const controllers = entries
     .filter(({ folder }) => folder === 0)
     .map((entry) => ({

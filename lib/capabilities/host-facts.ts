@@ -1,7 +1,6 @@
 import { release } from 'node:os'
 import { basename, dirname } from 'node:path'
 import { binding, failedWith, finish } from '../binding.ts'
-import type { WalkFolder } from '../binding.ts'
 import { deviceFacts } from '../block/disk.ts'
 import { sdsCliPath } from '../cli/sds-cli.ts'
 import { errnoName } from '../errno.ts'
@@ -13,6 +12,7 @@ import { parseMounts } from '../host/mounts.ts'
 import type { Mount } from '../host/mounts.ts'
 import { firstLineOf, nqnPath } from '../host/nvme-host.ts'
 import { readWalk } from '../inventory/walk.ts'
+import { WalkPlan } from '../inventory/walk-plan.ts'
 import { isMultipathdRunning } from '../multipath/daemon.ts'
 
 /** What this host has and this process may do, as far as attaching volumes goes. */
@@ -58,9 +58,9 @@ export interface Modules {
   readonly loadable: string | undefined
 }
 
-const fcFolders: readonly WalkFolder[] = [
+const fcPlan = new WalkPlan([
   { path: 'class/fc_host', attributes: [{ name: 'uevent' }, { name: 'port_state' }], directories: [] },
-]
+])
 
 const miscDevices = { 'nvme-fabrics': '/dev/nvme-fabrics', 'device-mapper': '/dev/mapper/control' }
 
@@ -149,7 +149,7 @@ function nativeMultipath(setting: string | undefined): boolean | undefined {
 }
 
 async function fibreChannelPorts(signal: AbortSignal): Promise<string[]> {
-  const ports = readWalk(await finish(binding().walk('fc', '/sys', fcFolders), signal), fcFolders)
+  const ports = readWalk(await finish(binding().walk('fc', '/sys', fcPlan.text), signal), fcPlan)
   return [...ports].map((port) => port.text('port_state')?.trim() ?? 'unreadable')
 }
 

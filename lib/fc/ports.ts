@@ -1,6 +1,7 @@
 import { binding, finish } from '../binding.ts'
-import type { WalkFolder } from '../binding.ts'
 import { readWalk } from '../inventory/walk.ts'
+import { WalkPlan } from '../inventory/walk-plan.ts'
+import type { WalkFolder } from '../inventory/walk-plan.ts'
 import type { WalkEntry } from '../inventory/walk.ts'
 import { wwnIn } from './wwn.ts'
 
@@ -35,11 +36,11 @@ export interface Fabric {
   readonly remotePorts: readonly RemotePort[]
 }
 
-const folders: readonly WalkFolder[] = [
+const plan = new WalkPlan([
   folder('class/fc_host', 'port_name', 'node_name', 'port_state'),
   folder('class/fc_remote_ports', 'port_name', 'port_state', 'scsi_target_id'),
   folder('class/fc_transport', 'port_name'),
-]
+])
 
 function folder(path: string, ...attributes: readonly string[]): WalkFolder {
   return { path, attributes: ['uevent', ...attributes].map((name) => ({ name })), directories: [] }
@@ -47,7 +48,7 @@ function folder(path: string, ...attributes: readonly string[]): WalkFolder {
 
 /** The ports of this host, and the targets' ports that they see; none where the kernel has no Fibre Channel loaded. */
 export async function readFabric(signal: AbortSignal): Promise<Fabric> {
-  const entries = [...readWalk(await finish(binding().walk('fc', '/sys', folders), signal), folders)]
+  const entries = [...readWalk(await finish(binding().walk('fc', '/sys', plan.text), signal), plan)]
   const inFolder = (number: number): WalkEntry[] => entries.filter((entry) => entry.folder === number)
   const targets = inFolder(2)
     .map((entry) => targetOf(entry))

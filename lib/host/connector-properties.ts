@@ -1,10 +1,10 @@
 import { constants, hostname, machine } from 'node:os'
 import { binding, finish } from '../binding.ts'
-import type { WalkFolder } from '../binding.ts'
 import { deviceFacts } from '../block/disk.ts'
 import { invalid } from '../errors.ts'
 import { namedFiles, textOf } from '../files.ts'
 import { readWalk } from '../inventory/walk.ts'
+import { WalkPlan } from '../inventory/walk-plan.ts'
 import type { WalkEntry } from '../inventory/walk.ts'
 import { Operation } from '../operation.ts'
 import type { CallOptions } from '../operation.ts'
@@ -66,11 +66,13 @@ const paths = {
   discoveryClient: '/etc/discovery-client/discovery.d',
 }
 
-const portFolder: WalkFolder = {
-  path: 'class/fc_host',
-  attributes: [{ name: 'uevent' }, { name: 'port_state' }, { name: 'port_name' }, { name: 'node_name' }],
-  directories: [],
-}
+const portPlan = new WalkPlan([
+  {
+    path: 'class/fc_host',
+    attributes: ['uevent', 'port_state', 'port_name', 'node_name'].map((name) => ({ name })),
+    directories: [],
+  },
+])
 
 /**
  * What this host is to storage backends. Nothing is made, changed or asked over a network: where there is no NVMe name
@@ -84,10 +86,9 @@ export async function getConnectorProperties(options: ConnectorPropertiesOptions
   if (typeof host !== 'string' || host === '') throw invalid('host', "this host's name", host)
   using operation = new Operation('host.getConnectorProperties', options)
   return await operation.step('read', async (signal) => {
-    const folders = [portFolder]
-    const read = await finish(binding().readHost('host', Object.values(paths), '/sys', folders), signal)
+    const read = await finish(binding().readHost('host', Object.values(paths), '/sys', portPlan.text), signal)
     const files = namedFiles(paths, read.files)
-    const ports = [...readWalk(read.walk, folders)].filter(isOnline)
+    const ports = [...readWalk(read.walk, portPlan)].filter(isOnline)
     const nqn = firstLineOf(textOf(files.nqn) ?? '')
     return {
       platform: machine(),

@@ -1,40 +1,22 @@
 import { constants } from 'node:os'
-import type { WalkFolder } from '../binding.ts'
 import { errnoName } from '../errno.ts'
+import type { WalkFields, WalkPlan } from './walk-plan.ts'
 
 /** In place of the length of what there is not. */
 const absent = -constants.errno.ENOENT
 
 /** The entries in the bytes of a walk, which native/sysfs/walk.h describes. Nothing of an entry is read before it is asked for. */
-export function* readWalk(bytes: Buffer, folders: readonly WalkFolder[]): Generator<WalkEntry, void, undefined> {
+export function* readWalk(bytes: Buffer, plan: WalkPlan): Generator<WalkEntry, void, undefined> {
   const content = new WalkBytes(bytes)
-  const asked = folders.map((folder) => new AskedFields(folder))
   for (let at = 0; at < bytes.length;) {
     const start = at + 4
     const end = start + content.integer(at)
     if (end <= start || end > bytes.length) throw cutShort()
     const folder = content.integer(start)
-    const fields = asked[folder]
+    const fields = plan.fields[folder]
     if (fields === undefined) throw new RangeError(`walk: entry of an unknown folder ${folder}`)
     yield new WalkEntry(content, start, end, folder, fields)
     at = end
-  }
-}
-
-/** The fields of a folder's entries, by their numbers. */
-class AskedFields {
-  readonly names: readonly string[]
-  readonly #numbers: ReadonlyMap<string, number>
-
-  constructor({ attributes, directories }: WalkFolder) {
-    this.names = [...attributes, ...directories].map(({ name }) => name)
-    this.#numbers = new Map(this.names.map((name, number) => [name, number]))
-  }
-
-  numberOf(name: string): number {
-    const number = this.#numbers.get(name)
-    if (number === undefined) throw new RangeError(`walk: '${name}' was not asked for`)
-    return number
   }
 }
 
@@ -46,9 +28,9 @@ export class WalkEntry {
   readonly #content: WalkBytes
   readonly #start: number
   readonly #end: number
-  readonly #asked: AskedFields
+  readonly #asked: WalkFields
 
-  constructor(content: WalkBytes, start: number, end: number, folder: number, asked: AskedFields) {
+  constructor(content: WalkBytes, start: number, end: number, folder: number, asked: WalkFields) {
     this.#content = content
     this.#start = start
     this.#end = end
@@ -64,7 +46,8 @@ export class WalkEntry {
 
   /** An attribute without the newline at its end; null where there is none, or where it could not be read. */
   text(attribute: string): string | null {
-    return this.has(attribute) ? this.#content.line(this.#place(attribute), this.#end) : null
+    const at = this.#place(attribute)
+    return this.#content.integer(at) >= 0 ? this.#content.line(at, this.#end) : null
   }
 
   /** Whether there is such an attribute or directory, and could be read. */

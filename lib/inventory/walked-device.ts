@@ -1,11 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { WalkFolder } from '../binding.ts'
 import { Lazy } from '../lazy.ts'
 import { identify } from '../scsi/identity.ts'
 import type { IdentityPages, ScsiIdentity } from '../scsi/identity.ts'
 import type { BlockDevice, DeviceMap, NvmePlace, RaidArray, ScsiPlace, Transport } from './block-device.ts'
 import { scsiPlaceOf, transportOf } from './place.ts'
 import type { WalkEntry } from './walk.ts'
+import type { WalkFolder } from './walk-plan.ts'
 
 /** What only disks have that can be opened: of a hidden path of NVMe's the first line is the type. */
 const when = '\nDEVTYPE=disk'
@@ -67,6 +67,7 @@ export class WalkedDevice extends Lazy implements BlockDevice {
   readonly #entry: WalkEntry
   readonly #holders: ReadonlyMap<string, readonly string[]>
   readonly #subsystems: ReadonlyMap<string, Subsystem>
+  #uevent: string | undefined
   #scsi: ScsiPlace | null | undefined
   #identity: ScsiIdentity | null | undefined
   #nvme: NvmePlace | null | undefined
@@ -175,7 +176,7 @@ export class WalkedDevice extends Lazy implements BlockDevice {
 
   /** Of the file `uevent`. */
   #property(name: string): string | undefined {
-    const uevent = this.#entry.text('uevent') ?? ''
+    const uevent = (this.#uevent ??= this.#entry.text('uevent') ?? '')
     const key = `${name}=`
     const at = uevent.startsWith(key) ? 0 : uevent.indexOf(`\n${key}`) + 1
     if (at === 0 && !uevent.startsWith(key)) return undefined

@@ -1,10 +1,11 @@
 import { orAborted } from '../abort.ts'
 import { binding, finishWithin } from '../binding.ts'
-import type { WalkFolder } from '../binding.ts'
 import { BrickError } from '../errors.ts'
 import { scsiPlaceOf } from '../inventory/place.ts'
 import type { ScsiPlace } from '../inventory/block-device.ts'
 import { readWalk } from '../inventory/walk.ts'
+import { WalkPlan } from '../inventory/walk-plan.ts'
+import type { WalkFolder } from '../inventory/walk-plan.ts'
 import type { WalkEntry } from '../inventory/walk.ts'
 import { sameTargetName } from '../properties/iscsi.ts'
 import { SharedLook } from '../shared-look.ts'
@@ -56,8 +57,8 @@ const hostPerSession = ['tcp', 'iser']
 /** Milliseconds that a walk may take. It reads memory only: a kernel that does not answer for so long is in trouble. */
 const patience = 60_000
 
-const withUnits = new SharedLook(() => readFrom([...folders, unitFolder]))
-const alone = new SharedLook(() => readFrom(folders))
+const withUnits = looksWith(new WalkPlan([...folders, unitFolder]))
+const alone = looksWith(new WalkPlan(folders))
 
 /** The iSCSI sessions of this host; none also where the kernel has no iSCSI loaded. */
 export function readSessions(signal: AbortSignal): Promise<Session[]> {
@@ -69,9 +70,14 @@ export function readSessionsAlone(signal: AbortSignal): Promise<Omit<Session, 'u
   return orAborted(alone.take(), signal)
 }
 
-async function readFrom(asked: readonly WalkFolder[]): Promise<Session[]> {
-  const bytes = await finishWithin(binding().walk('iscsi', '/sys', asked), patience)
-  const entries = [...readWalk(bytes, asked)]
+function looksWith(plan: WalkPlan): SharedLook<Session[]> {
+  return new SharedLook(async () => {
+    const bytes = await finishWithin(binding().walk('iscsi', '/sys', plan.text), patience)
+    return toSessions([...readWalk(bytes, plan)])
+  })
+}
+
+function toSessions(entries: readonly WalkEntry[]): Session[] {
   // Linux has one connection per session.
   const connections = new Map(
     entries.flatMap((entry) => (entry.folder === 1 ? [[sessionNumber(entry), entry] as const] : [])),

@@ -103,7 +103,8 @@ export class MapAssembly implements Disposable {
     if (answers.every((answer) => answer === 'blacklisted')) {
       throw new BrickError('MULTIPATH_FAILED', 'multipathd does not handle these disks: they are blacklisted')
     }
-    // Its configuration may want two paths before it makes a map by itself.
+    // Its configuration may want two paths before it makes a map by itself. Into a map that it has made it takes those now
+    // that it would have kept waiting until udev has dealt with the map (ev_add_map in multipathd/main.c).
     const [name] = this.#disks.map(({ identity }) => identity.names.udev ?? identity.names.multipath)
     if (name !== undefined && name !== null) await ask(`add map ${name}`, this.#signal)
     return await this.#impatient('multipathd makes no map of these disks', patienceForMap)

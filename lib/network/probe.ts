@@ -26,7 +26,7 @@ export function firstListening(
     ...binding().probePort(formatHost(portal), portal.port, address, name),
   }))
   const giveUp = (): void => {
-    for (const { number } of probes) binding().abandon(number)
+    for (const { number } of probes.splice(0)) binding().abandon(number)
   }
   const first = async (): Promise<Portal> => {
     try {

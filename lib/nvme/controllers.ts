@@ -1,7 +1,7 @@
 import { orAborted } from '../abort.ts'
 import { binding, finishWithin } from '../binding.ts'
-import type { WalkFolder } from '../binding.ts'
 import { readWalk } from '../inventory/walk.ts'
+import { WalkPlan } from '../inventory/walk-plan.ts'
 import type { WalkEntry } from '../inventory/walk.ts'
 import { SharedLook } from '../shared-look.ts'
 import { parseAddressAttribute } from './address.ts'
@@ -62,7 +62,7 @@ export interface NvmeNamespace {
   readonly diskSequence: number | null
 }
 
-const folders: readonly WalkFolder[] = [
+const plan = new WalkPlan([
   {
     path: 'class/nvme',
     attributes: [
@@ -82,14 +82,14 @@ const folders: readonly WalkFolder[] = [
     })),
     directories: [],
   },
-]
+])
 
 /** Milliseconds that a walk may take: no longer than the kernel itself waits for a controller. */
 const patience = 60_000
 
 const walks = new SharedLook(async () => {
-  const bytes = await finishWithin(binding().walk('nvme', '/sys', folders), patience)
-  return toControllers([...readWalk(bytes, folders)])
+  const bytes = await finishWithin(binding().walk('nvme', '/sys', plan.text), patience)
+  return toControllers([...readWalk(bytes, plan)])
 })
 
 /** The NVMe controllers of this host, those in it included; none also where the kernel has no NVMe loaded. */
@@ -98,7 +98,7 @@ export function readControllers(signal: AbortSignal): Promise<readonly NvmeContr
 }
 
 function toControllers(entries: readonly WalkEntry[]): NvmeController[] {
-  const [controllers = [], subsystems = [], disks = []] = folders.map((_, folder) =>
+  const [controllers = [], subsystems = [], disks = []] = [0, 1, 2].map((folder) =>
     entries.filter((entry) => entry.folder === folder),
   )
   const named = new Map(disks.map((disk) => [disk.name, disk]))

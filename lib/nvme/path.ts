@@ -150,10 +150,11 @@ async function whenThere(
     const tooEarly = early && announced === undefined
     early = false
     if (tooEarly) return undefined
+    const walk = ownControllers(nqn, host, signal)
     // Most often it is the one: it is opened while the kernel is asked.
     const opened = announced === undefined ? undefined : factsWhenOpen(announced, signal)
     opened?.catch(() => undefined)
-    const controllers = await ownControllers(nqn, host, signal)
+    const controllers = await walk
     const controller = controllers.find((each) => each.name === name)
     if (!controller) throw new BrickError('LOGIN_FAILED', `${formatAddress(address)}, ${nqn}: the controller has gone`)
     news.narrow(controller, controllers.length > 1)

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util'
 import type { BlockDevice } from '../inventory/block-device.ts'
 import { WalkedDevice } from '../inventory/walked-device.ts'
 import { connectionErrorName } from '../iscsi/session-events.ts'
@@ -42,10 +41,15 @@ function deviceChanges(before: readonly BlockDevice[], after: readonly BlockDevi
 
 function changedFields(was: BlockDevice, device: BlockDevice): (keyof BlockDevice)[] {
   if (was instanceof WalkedDevice && device instanceof WalkedDevice && device.equals(was)) return []
-  const [before, after] = [was, device].map((one) => JSON.parse(JSON.stringify(one)) as BlockDevice)
-  return (Object.keys(after ?? {}) as (keyof BlockDevice)[]).filter(
-    (field) => !isDeepStrictEqual(before?.[field], after?.[field]),
-  )
+  const [before, after] = [plain(was), plain(device)]
+  return Object.keys(after).filter((field) => {
+    const [old, now] = [before[field], after[field]]
+    return old !== now && JSON.stringify(old) !== JSON.stringify(now)
+  }) as (keyof BlockDevice)[]
+}
+
+function plain(device: BlockDevice): Record<string, unknown> {
+  return device instanceof WalkedDevice ? device.toJSON() : { ...device }
 }
 
 function sessionChanges(before: readonly IscsiSession[], after: readonly IscsiSession[]): SessionChange[] {

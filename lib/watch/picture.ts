@@ -1,10 +1,10 @@
 import { orAborted } from '../abort.ts'
 import { binding, failedWith, finish } from '../binding.ts'
-import type { WalkFolder } from '../binding.ts'
 import type { BlockDevice } from '../inventory/block-device.ts'
 import type { InDoubt } from '../inventory/doubts.ts'
 import { TrackedDevices } from '../inventory/tracked.ts'
 import { readWalk } from '../inventory/walk.ts'
+import { WalkPlan } from '../inventory/walk-plan.ts'
 import { formatPortal } from '../iscsi/portal.ts'
 import { readSessionsAlone } from '../iscsi/sessions.ts'
 import { wwidOf } from '../multipath/map.ts'
@@ -128,16 +128,18 @@ function isWhole({ map, size, unreadable }: BlockDevice): boolean {
 /** Transports whose controllers are not lost. */
 const inThisHost = ['pcie', 'loop', 'apple-nvme']
 
-const controllerFolder: WalkFolder = {
-  path: 'class/nvme',
-  // Not `address`, for which a controller that is being reconnected may let one wait.
-  attributes: ['state', 'transport', 'subsysnqn'].map((name) => ({ name })),
-  directories: [],
-}
+const controllerPlan = new WalkPlan([
+  {
+    path: 'class/nvme',
+    // Not `address`, for which a controller that is being reconnected may let one wait.
+    attributes: ['state', 'transport', 'subsysnqn'].map((name) => ({ name })),
+    directories: [],
+  },
+])
 
 async function readControllerStates(signal: AbortSignal): Promise<NvmeControllerState[]> {
-  const bytes = await finish(binding().walk('nvme', '/sys', [controllerFolder]), signal)
-  return [...readWalk(bytes, [controllerFolder])].map((entry) => ({
+  const bytes = await finish(binding().walk('nvme', '/sys', controllerPlan.text), signal)
+  return [...readWalk(bytes, controllerPlan)].map((entry) => ({
     name: entry.name,
     sysfs: entry.path,
     transport: entry.text('transport') ?? '',

@@ -8,6 +8,7 @@
 #include "core/convert.h"
 #include "network/addresses.h"
 #include "sysfs/values.h"
+#include "sysfs/walk.h"
 
 namespace hostbrick {
 

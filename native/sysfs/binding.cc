@@ -73,7 +73,9 @@ Napi::Object start_part(Napi::Env env, const std::string& lane, const std::share
 }
 
 Napi::Value walk_in_parts(const Napi::CallbackInfo& info) {
-  const auto walk = std::make_shared<PartialWalk>(info[1].As<Napi::String>(), to_folders(info[2]));
+  auto folders = to_folders(info[2]);
+  if (info[3].IsArray() && !folders.empty()) folders.back().entries = to_texts(info[3]);
+  const auto walk = std::make_shared<PartialWalk>(info[1].As<Napi::String>(), std::move(folders));
   return start_part(info.Env(), info[0].As<Napi::String>(), walk);
 }
 

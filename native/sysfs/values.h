@@ -19,8 +19,8 @@ Napi::Value to_buffer(Napi::Env env, Owner bytes) {
   return Napi::Buffer<char>::NewOrCopy(env, owned->data(), owned->size(), [owned](Napi::Env, const char*) {});
 }
 
-/** What a walk is to read, as lib/binding.ts describes it. */
-std::vector<WalkFolder> to_folders(const Napi::Value& value);
+/** What a walk is to read, out of a plan's text. Throws a JavaScript error as `read_plan` does. */
+std::vector<WalkFolder> to_folders(const Napi::Value& plan);
 
 /** A file that cannot be read is its errno, negative as in the bulk walk. */
 Napi::Value to_values(Napi::Env env, std::vector<FileRead> files);

@@ -20,6 +20,7 @@ import { after, before, describe, it } from 'node:test'
 import { getSystemErrorName } from 'node:util'
 import { binding, failedWith, finish, SystemError } from '../../lib/binding.ts'
 import type { FileOperation, Job } from '../../lib/binding.ts'
+import { WalkPlan } from '../../lib/inventory/walk-plan.ts'
 import { ended, eventually, run } from './children/child.ts'
 
 const folder = mkdtempSync(`${tmpdir()}/hostbrick-binding-`)
@@ -175,8 +176,8 @@ describe('failures', () => {
     ['writeAttribute', () => native.writeAttribute('x', missing, '1'), 'ENOENT', 'open', missing],
     ['writeAttribute, refused', () => native.writeAttribute('x', '/dev/full', '1'), 'ENOSPC', 'write', '/dev/full'],
     ['writeAttributeIf', () => native.writeAttributeIf('x', missing, '1', other), 'ESTALE', 'write', missing],
-    ['walkInParts', () => native.walkInParts('x', missing, []), 'ENOENT', 'open', missing],
-    ['walk', () => native.walk('x', missing, []), 'ENOENT', 'open', missing],
+    ['walkInParts', () => native.walkInParts('x', missing, '', null), 'ENOENT', 'open', missing],
+    ['walk', () => native.walk('x', missing, ''), 'ENOENT', 'open', missing],
     ['makeDirectory', () => make('x', folder), 'EEXIST', 'mkdir', folder],
     ['createFile', () => change('x', create(`${missing}/a`)), 'ENOENT', 'open', `${missing}/a`],
     ['rename', () => change('x', { verb: 'rename', from: missing, to: fresh() }), 'ENOENT', 'rename', ''],
@@ -303,6 +304,8 @@ describe('block devices', () => {
 })
 
 describe('walk', () => {
+  const mem = new WalkPlan([{ path: 'class/mem', attributes: [{ name: 'uevent' }], directories: [] }]).text
+
   it('reads links and skips everything else', async () => {
     const root = fresh()
     mkdirSync(`${root}/class/mem`, { recursive: true })
@@ -311,10 +314,9 @@ describe('walk', () => {
     mkdirSync(`${root}/class/mem/folder`)
     writeFileSync(`${root}/class/mem/file`, '')
     symlinkSync('../../devices/a', `${root}/class/mem/a`)
-    const folders = [{ path: 'class/mem', attributes: [{ name: 'uevent' }], directories: [] }]
-    const bytes = await native.walk('walk', root, folders).result
+    const bytes = await native.walk('walk', root, mem).result
     assert.deepEqual(bytes, Buffer.from('\x17\0\0\0\0\0\0\0\x13\0\0\0\x01\0\0\0a\x02\0\0\0/a\0\0\0\0', 'latin1'))
-    assert.deepEqual(await native.walkInParts('walk', root, folders).result, { bytes, more: null })
+    assert.deepEqual(await native.walkInParts('walk', root, mem, null).result, { bytes, more: null })
   })
 
   it('goes on where a part has ended', async () => {
@@ -325,11 +327,10 @@ describe('walk', () => {
       writeFileSync(`${root}/devices/${number}/uevent`, '')
       symlinkSync(`../../devices/${number}`, `${root}/class/mem/${number}`)
     }
-    const folders = [{ path: 'class/mem', attributes: [{ name: 'uevent' }], directories: [] }]
-    const first = await native.walkInParts('walk', root, folders).result
+    const first = await native.walkInParts('walk', root, mem, null).result
     const last = await first.more?.().result
     assert.equal(last?.more, null)
-    const whole = await native.walk('walk', root, folders).result
+    const whole = await native.walk('walk', root, mem).result
     assert.deepEqual(Buffer.concat([first.bytes, last.bytes]), whole)
   })
 })

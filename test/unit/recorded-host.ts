@@ -44,8 +44,8 @@ export class RecordedHost {
     const replace = <Verb extends keyof Binding>(verb: Verb, as: Binding[Verb]): void => {
       test.mock.method(binding(), verb, as as never)
     }
-    replace('walk', (lane, root, folders) => this.#real.walk(lane, this.#at(root), folders))
-    replace('walkInParts', (lane, root, folders) => this.#real.walkInParts(lane, this.#at(root), folders))
+    replace('walk', (lane, root, plan) => this.#real.walk(lane, this.#at(root), plan))
+    replace('walkInParts', (lane, root, plan, only) => this.#real.walkInParts(lane, this.#at(root), plan, only))
     replace('readFile', (lane, path) => this.#real.readFile(lane, this.#at(path)))
     replace('readFiles', (lane, paths) =>
       this.#real.readFiles(

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { constants } from 'node:os'
 import { describe, it } from 'node:test'
-import type { WalkField, WalkFolder } from '../../lib/binding.ts'
 import { readWalk } from '../../lib/inventory/walk.ts'
 import type { WalkEntry } from '../../lib/inventory/walk.ts'
+import { WalkPlan } from '../../lib/inventory/walk-plan.ts'
+import type { WalkField, WalkFolder } from '../../lib/inventory/walk-plan.ts'
 
 const { ENOENT, EACCES, EIO, ENODEV } = constants.errno
 
@@ -39,7 +40,7 @@ const one = entryOf(
 )
 const other = entryOf(1, bytes('b'), bytes('/elsewhere'))
 
-const read = (...parts: Buffer[]) => [...readWalk(Buffer.concat(parts), folders)]
+const read = (...parts: Buffer[]) => [...readWalk(Buffer.concat(parts), new WalkPlan(folders))]
 
 /** All that there is to be read of an entry. */
 const whole = (entry: WalkEntry) => {
