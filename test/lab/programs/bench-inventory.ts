@@ -23,6 +23,8 @@ import { until } from '../wait.ts'
 
 const rounds = Number(process.argv[2] ?? 7)
 const counts = (process.argv[3] ?? '10,100,1000,4000').split(',').map(Number)
+/** Changes of a device before the first that counts: who watches does so for long. */
+const changesToWarmUp = 50
 const floorProgram = fileURLToPath(new URL('../inventory-floor', import.meta.url))
 const report = new Report('inventory', 'Device discovery')
 
@@ -241,9 +243,6 @@ function timeLookups(names: readonly string[], lookUp: (name: string) => unknown
   return percentile(times, 0.99)
 }
 
-/** Changes before the first that counts: who watches does so for long. */
-const warmUp = 50
-
 /** From the kernel's event to the change in the hands of who watches, with other devices that nothing happens to. */
 async function hearOfChanges(): Promise<void> {
   loadModules('loop')
@@ -254,7 +253,7 @@ async function hearOfChanges(): Promise<void> {
   for (const others of [0, 100, 1000]) {
     if (others > 0) await scsiDebug(others)
     run('udevadm', 'settle', '--timeout=600')
-    const times = (await latencies(device, warmUp + Number(process.argv[4] ?? 200))).slice(warmUp)
+    const times = (await latencies(device, changesToWarmUp + 200)).slice(changesToWarmUp)
     rows.push([String(others), fixed(median(times)), fixed(percentile(times, 0.99))])
     if (others === 1000)
       report.goal('event to promise with 1,000 unrelated devices, p99 (ms)', percentile(times, 0.99), '<=', 10)
