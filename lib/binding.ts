@@ -158,12 +158,10 @@ export interface Binding {
   readFirstBlock(lane: string, path: string): Job<void>
   /** Past the page cache; `offset` and `length` are multiples of the logical block. Less only at the device's end. */
   readDevice(lane: string, path: string, offset: number, length: number): Job<Buffer>
-  inquirePage(lane: string, device: string, page: number, timeout: number): Job<Buffer>
   /** Its answers to three INQUIRYs; null for a question that it does not know. */
   identify(lane: string, device: string, timeout: number): Job<Identification>
   /** The same; null when the attribute `state` says that the kernel sends the device no commands, or is not there. */
   identifyRunning(lane: string, device: string, state: string, timeout: number): Job<Identification | null>
-  inquire(lane: string, device: string, timeout: number): Job<Buffer>
   reportLuns(lane: string, device: string, timeout: number): Job<Buffer>
   readCapacity(lane: string, device: string, timeout: number): Job<Buffer>
   /**

@@ -56,4 +56,4 @@ export type {
 } from './watch/change.ts'
 export { LiveInventory, liveInventory } from './watch/live.ts'
 export { watch } from './watch/watch.ts'
-export type { WatchOptions } from './watch/watch.ts'
+export type { HostWatch, WatchOptions } from './watch/watch.ts'

@@ -1,7 +1,7 @@
 import { onAbort } from '../abort.ts'
 import { BrickError } from '../errors.ts'
 import type { KnownDisk } from '../scsi/unit.ts'
-import { readUdevEntry } from '../udev/database.ts'
+import { whenHandled } from '../udev/handled.ts'
 import { Watch } from '../wait.ts'
 import { askMultipathd, isMultipathdRunning } from './daemon.ts'
 import { liveMapAbove } from './map.ts'
@@ -82,15 +82,11 @@ export class MapAssembly implements Disposable {
 
   /** What multipathd says to the disk. Never fails: the map is what counts. */
   async #tell({ disk, facts, fresh }: OfferedDisk): Promise<string> {
-    const handled = async (): Promise<true | undefined> => {
-      const entry = await readUdevEntry(`${facts.major}:${facts.minor}`, this.#signal)
-      // Of a disk that has just come the entry may be that of another one, which had its number before: multipathd
-      // would take the disk, and drop it again when it hears that the other one has gone.
-      return entry && (!fresh || entry.initialized > this.#begin) ? true : undefined
-    }
+    // With notes on another disk, which had the number before, multipathd would take this one, and drop it again when it
+    // hears that the other one has gone.
+    const since = fresh ? this.#begin : undefined
     try {
-      using watch = new Watch('udev', [`DEVNAME=${disk.path}\0`])
-      await watch.until(handled, this.#signal)
+      await whenHandled({ path: disk.path, facts, since }, this.#signal)
     } catch (error) {
       return String(error)
     }

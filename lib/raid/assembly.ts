@@ -76,8 +76,7 @@ export function nameOf(path: string): string {
 }
 
 async function handled(path: string, signal: AbortSignal): Promise<void> {
-  const { major, minor } = await deviceFacts(path, signal)
-  await whenHandled(path, `${major}:${minor}`, signal)
+  await whenHandled({ path, facts: await deviceFacts(path, signal) }, signal)
 }
 
 async function examine(path: string, signal: AbortSignal): Promise<Leg> {

@@ -10,6 +10,16 @@ export interface WatchOptions {
   signal?: AbortSignal | undefined
 }
 
+/** The changes of this host's storage, as they are told. */
+export interface HostWatch extends AsyncIterableIterator<HostChange> {
+  /**
+   * Resolves when the watch has seen everything once. What changes from then on is told, so that together with an
+   * inventory that is asked for then nothing is missing. Fails as `next()` does, and with ABORTED when the watch was ended
+   * before.
+   */
+  readonly begun: Promise<void>
+}
+
 /**
  * Tells what changes in this host's storage from now on: block devices, iSCSI sessions, NVMe controllers, and the paths of
  * multipath maps.
@@ -23,12 +33,13 @@ export interface WatchOptions {
  * goes between two looks is not told, and neither is what the kernel does not announce, until something else makes
  * hostbrick look at the same device; that a session has been logged in again, or a controller been lost, may be told a second late.
  *
- * The watch begins with the call, keeps the process alive, and ends with the loop or the signal.
+ * The watch keeps the process alive, and ends with the loop or the signal. It begins with the call: what comes from then on
+ * is told. What was there before is first looked at, and how it changes is told from `begun` on.
  *
  * @throws BrickError ABORTED as node:events' `on` does: at once if the signal has fired, from `next()` if it fires later;
  * PERMISSION_DENIED without CAP_NET_ADMIN; SYSTEM
  */
-export function watch({ signal }: WatchOptions = {}): AsyncIterableIterator<HostChange> {
+export function watch({ signal }: WatchOptions = {}): HostWatch {
   if (signal?.aborted) throw aborted(signal)
   try {
     return new Watching(new Occasions(allParts), signal)
@@ -38,7 +49,8 @@ export function watch({ signal }: WatchOptions = {}): AsyncIterableIterator<Host
 }
 
 /** The iterator. A generator would subscribe only when it is first asked, and could not be ended while it waits. */
-class Watching implements AsyncIterableIterator<HostChange> {
+class Watching implements HostWatch {
+  readonly begun: Promise<void>
   readonly #occasions: Occasions
   readonly #signal: AbortSignal | undefined
   readonly #stop = new AbortController()
@@ -49,10 +61,10 @@ class Watching implements AsyncIterableIterator<HostChange> {
     this.#signal = signal
     signal?.addEventListener('abort', this.#abort, { once: true })
     const host = new Host()
-    const first = host.look({ devices: { all: true, names: [] }, parts: new Set(allParts) }, this.#stop.signal)
-    // It fails whoever asks first.
-    first.catch(() => undefined)
-    this.#changes = this.#run(host, first)
+    this.begun = this.#begin(host)
+    // It fails whoever asks.
+    this.begun.catch(() => undefined)
+    this.#changes = this.#run(host)
   }
 
   next(): Promise<IteratorResult<HostChange, undefined>> {
@@ -84,10 +96,20 @@ class Watching implements AsyncIterableIterator<HostChange> {
     this.#stop.abort(reason ?? over)
   }
 
-  async *#run(host: Host, first: Promise<unknown>): AsyncGenerator<HostChange, undefined, undefined> {
+  async #begin(host: Host): Promise<void> {
     const { signal } = this.#stop
     try {
-      await first
+      await host.look({ devices: { all: true, names: [] }, parts: new Set(allParts) }, signal)
+    } catch (error) {
+      if (signal.reason === over) throw new BrickError('ABORTED', 'ended before it had begun', { step: 'watch' })
+      throw asBrickError(error, 'watch')
+    }
+  }
+
+  async *#run(host: Host): AsyncGenerator<HostChange, undefined, undefined> {
+    const { signal } = this.#stop
+    try {
+      await this.begun
       host.forget(this.#occasions.takeArrivals())
       for (;;) {
         for (const part of host.unannounced) this.#occasions.lookAgain(part)

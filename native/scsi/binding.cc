@@ -13,14 +13,6 @@ namespace hostbrick {
 
 namespace {
 
-Napi::Value page(const Napi::CallbackInfo& info) {
-  return start_call(
-      info.Env(), info[0].As<Napi::String>(),
-      [device = info[1].As<Napi::String>().Utf8Value(), number = info[2].As<Napi::Number>().Uint32Value(),
-       timeout = to_timeout(info[3])] { return inquire_page(device, static_cast<std::uint8_t>(number), timeout); },
-      to_buffer);
-}
-
 Napi::Value to_object(Napi::Env env, const Identification& answers) {
   const auto value = [env](const std::optional<Bytes>& answer) {
     return answer ? to_buffer(env, *answer) : env.Null();
@@ -55,10 +47,8 @@ Napi::Value ask(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void export_scsi(Napi::Env env, Napi::Object exports) {
-  exports.Set("inquirePage", Napi::Function::New(env, page, "inquirePage"));
   exports.Set("identify", Napi::Function::New(env, ask<identify, to_object>, "identify"));
   exports.Set("identifyRunning", Napi::Function::New(env, identify_if_running, "identifyRunning"));
-  exports.Set("inquire", Napi::Function::New(env, ask<inquire>, "inquire"));
   exports.Set("reportLuns", Napi::Function::New(env, ask<report_luns>, "reportLuns"));
   exports.Set("readCapacity", Napi::Function::New(env, ask<read_capacity>, "readCapacity"));
 }

@@ -4,7 +4,7 @@
 
 namespace hostbrick {
 
-/** inquirePage(lane, device, page, timeout), inquire, reportLuns, readCapacity(lane, device, timeout) */
+/** identify, reportLuns, readCapacity(lane, device, timeout), identifyRunning(lane, device, state, timeout) */
 void export_scsi(Napi::Env env, Napi::Object exports);
 
 }  // namespace hostbrick

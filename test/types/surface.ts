@@ -96,7 +96,9 @@ using live: LiveInventory = await liveInventory()
 export type LiveLookups = All<[Same<ReturnType<typeof live.byWwid.get>, readonly BlockDevice[] | undefined>]>
 
 // Changes are told apart by their kind.
-for await (const change of watch()) {
+const changes = watch()
+await changes.begun
+for await (const change of changes) {
   change satisfies HostChange
   if (change.kind === 'path') change.map.name satisfies string
   // @ts-expect-error: only paths have a map

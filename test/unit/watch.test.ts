@@ -44,6 +44,19 @@ describe('a watch', { skip }, () => {
     await closed()
   })
 
+  it('has begun when it has looked at everything once', limit, async (t) => {
+    const walks = countWalks(t)
+    const changes = watch()
+    await changes.begun
+    assert.equal(walks(), 1)
+    await changes.return?.()
+    await closed()
+
+    const ended = watch()
+    await ended.return?.()
+    await assert.rejects(ended.begun, { name: 'BrickError', code: 'ABORTED', message: /ended before/ })
+  })
+
   it('passes on what is thrown into it', limit, async () => {
     const changes = watch()
     const defect = new Error('defect')
@@ -116,6 +129,7 @@ describe('a watch', { skip }, () => {
     const failure = Object.assign(new Error('no'), { errno: -5, syscall: 'opendir', path: '/sys/class/block' })
     t.mock.method(binding(), 'walkInParts', () => ({ result: Promise.reject(failure), number: 0 }))
     const changes = watch()
+    await assert.rejects(changes.begun, { name: 'BrickError', code: 'SYSTEM' })
     await assert.rejects(changes.next(), { name: 'BrickError', code: 'SYSTEM' })
     await closed()
   })

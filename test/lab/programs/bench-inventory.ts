@@ -277,21 +277,11 @@ async function latencies(device: string, samples: number): Promise<number[]> {
   })
   await until('the clock is ready', () => ready, 60_000)
   const changes = watch()
+  await changes.begun
   const times: number[] = []
-  let grown = 0
-  const grow = (): void => {
-    grown++
-    growth.stdin?.write('\n')
-  }
-  // The first looks at everything. What changes before it has is no change to it.
-  const again = setInterval(grow, 2000)
-  await changes.next()
-  clearInterval(again)
-  await until('the clock has heard of all', () => announced.length === grown, 60_000)
-  announced.length = 0
   for (let sample = 0; sample < samples; sample++) {
     const next = changes.next()
-    grow()
+    growth.stdin?.write('\n')
     await next
     const resolved = process.hrtime.bigint()
     await until('the clock has heard of it', () => announced.length > sample, 60_000)

@@ -26,6 +26,7 @@ using _losses = listen('kernel', (event) => {
 const watched = new Map<string, BlockDevice>()
 const changes = watch()
 const told = follow()
+await changes.begun
 for (const device of (await inventory()).devices) watched.set(device.name, device)
 const live = await liveInventory()
 console.log('ready')

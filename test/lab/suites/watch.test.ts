@@ -1,13 +1,13 @@
 /** Live changes of a host's storage, and the kernel's iSCSI events that they build on, against LIO and multipathd. */
 import assert from 'node:assert/strict'
-import { readdirSync } from 'node:fs'
+import { readdirSync, truncateSync, writeFileSync } from 'node:fs'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { ISCSIConnector, watch } from 'hostbrick'
 import type { DeviceInfo, HostChange } from 'hostbrick'
 import { binding } from '../../../dist/binding.js'
 import type { SessionEvent } from '../../../dist/binding.js'
 import { listenToSessions } from '../../../dist/iscsi/session-events.js'
-import { run } from '../command.ts'
+import { loadModules, run } from '../command.ts'
 import { startIscsid, startMultipathd, type Daemon } from '../daemons.ts'
 import { blackHole } from '../network.ts'
 import { assertNothingLeft, settled, snapshot, type Snapshot } from '../residue.ts'
@@ -16,6 +16,7 @@ import { until } from '../wait.ts'
 
 const MEBIBYTE = 1024 * 1024
 const IQN = 'iqn.2026-11.lab:watch'
+const BACKING = '/tmp/watch'
 const [PORTAL, SECOND] = ['127.0.0.1:3260', '127.0.0.2:3260']
 const PORTALS = [PORTAL, SECOND]
 const volume = { target_portal: PORTAL, target_iqn: IQN, target_lun: 0 }
@@ -166,6 +167,23 @@ describe('a watch', limit, () => {
     const first = await pending
     assert.equal(first.done, false)
     await idle.return?.()
+  })
+
+  it('tells every change from when it has begun', async () => {
+    loadModules('loop')
+    writeFileSync(BACKING, '')
+    const device = run('losetup', '--find', '--show', BACKING).trim()
+    for (let pages = 1; pages <= 20; pages++) {
+      const changes = watch()
+      await changes.begun
+      truncateSync(BACKING, pages * 4096)
+      run('losetup', '--set-capacity', device)
+      const change = (await changes.next()).value as HostChange
+      assert.ok(change.kind === 'device' && change.change === 'changed')
+      assert.deepEqual([change.device.path, change.device.size], [device, pages * 4096])
+      await changes.return?.()
+    }
+    run('losetup', '--detach', device)
   })
 
   it('tells of a target that goes away and comes back', async () => {
