@@ -56,6 +56,29 @@ function listenTo(signal: AbortSignal): Callbacks {
   return callbacks
 }
 
+/**
+ * A signal that fires with this one, or when its time has passed, and then with a TimeoutError.
+ *
+ * Its own timer keeps it alive: what AbortSignal.any makes of an AbortSignal.timeout that nobody else holds is forgotten
+ * at the next garbage collection (Node 20 and later hold a timeout, and the sources of a signal, weakly).
+ */
+export function within(signal: AbortSignal, milliseconds: number): AbortSignal {
+  const controller = new BusyAbortController()
+  const end = (reason: unknown): void => {
+    clearTimeout(timer)
+    forget()
+    controller.abort(reason)
+  }
+  const timer = setTimeout(() => {
+    end(new DOMException(`not done within ${milliseconds} ms`, 'TimeoutError'))
+  }, milliseconds).unref()
+  const forget = onAbort(signal, () => {
+    end(signal.reason)
+  })
+  if (signal.aborted) end(signal.reason)
+  return controller.signal
+}
+
 /** The outcome of `promise`, or the signal's reason as soon as that fires; the promise then goes on unobserved. */
 export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return await new Promise<T>((resolve, reject) => {

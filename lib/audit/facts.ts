@@ -1,6 +1,6 @@
 import { readdir, readlink } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { orAborted } from '../abort.ts'
+import { orAborted, within } from '../abort.ts'
 import { binding, failedWith, finish } from '../binding.ts'
 import type { BlockDevice } from '../inventory/block-device.ts'
 import { inventory } from '../inventory/inventory.ts'
@@ -149,7 +149,7 @@ async function ask(
   signal: AbortSignal,
 ): Promise<{ said: ScsiIdentity | null } | undefined> {
   try {
-    const said = await liveIdentity({ name, path }, AbortSignal.any([signal, AbortSignal.timeout(patience)]))
+    const said = await liveIdentity({ name, path }, within(signal, patience))
     return { said: said ?? null }
   } catch {
     signal.throwIfAborted()

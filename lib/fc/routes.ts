@@ -1,3 +1,4 @@
+import { within } from '../abort.ts'
 import { BrickError, invalid } from '../errors.ts'
 import type { Operation } from '../operation.ts'
 import type { FibreChannelProperties, FibreChannelTarget } from '../properties/fibre-channel.ts'
@@ -39,7 +40,7 @@ export async function findRoutes(
   architecture: Architecture,
   operation: Operation,
 ): Promise<Route[]> {
-  const patience = AbortSignal.any([operation.share(0.5), AbortSignal.timeout(portPatience)])
+  const patience = within(operation.share(0.5), portPatience)
   let fabric: Fabric | undefined
   return await operation.step('ports', async (signal) => {
     using watch = new Watch('kernel', [ofSubsystem('fc_remote_ports')])

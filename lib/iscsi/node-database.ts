@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { watch } from 'node:fs'
 import { constants } from 'node:os'
+import { within } from '../abort.ts'
 import { binding, finish, SystemError } from '../binding.ts'
 import type { FileOperation } from '../binding.ts'
 import { BrickError } from '../errors.ts'
@@ -113,7 +114,7 @@ async function changeLocked(
 ): Promise<void> {
   if (await succeeds(change, mend, signal)) return
 
-  const patience = AbortSignal.any([signal, AbortSignal.timeout(lockPatience)])
+  const patience = within(signal, lockPatience)
   const watcher = watch(lockFolder)
   try {
     for (;;) {

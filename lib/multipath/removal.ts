@@ -1,3 +1,4 @@
+import { within } from '../abort.ts'
 import { binding, failedWith, finish } from '../binding.ts'
 import type { MapState } from '../binding.ts'
 import { heldExclusively } from '../block/disk.ts'
@@ -89,7 +90,7 @@ async function isInUse({ path, partitions }: PartitionedMap, signal: AbortSignal
  * @throws BrickError DEVICE_IN_USE
  */
 export async function removeMap(map: PartitionedMap, signal: AbortSignal): Promise<void> {
-  const patience = AbortSignal.any([signal, AbortSignal.timeout(closePatience)])
+  const patience = within(signal, closePatience)
   using closed = new Watch('udev', [ofSubsystem('block')])
   using gone = new Watch('kernel', [`/${map.device}`], ({ action }) => action === 'remove')
   try {

@@ -1,3 +1,4 @@
+import { onAbort } from '../abort.ts'
 import { Operation } from '../operation.ts'
 import type { CallOptions } from '../operation.ts'
 
@@ -13,12 +14,10 @@ export class OutlastingCall implements Disposable {
   #ended = Promise.resolve()
 
   constructor(name: string, options: CallOptions) {
-    const { signal } = this.stop
-    this.operation = new Operation(name, {
-      ...options,
-      signal: options.signal ? AbortSignal.any([options.signal, signal]) : signal,
-    })
-    this.#held = [this.operation]
+    const either = new AbortController()
+    this.operation = new Operation(name, { ...options, signal: either.signal })
+    const signals = [this.stop.signal, ...(options.signal ? [options.signal] : [])]
+    this.#held = [this.operation, ...signals.map((signal) => passedOn(signal, either))]
   }
 
   hold(held: Disposable): void {
@@ -35,4 +34,13 @@ export class OutlastingCall implements Disposable {
       for (const each of this.#held.reverse()) each[Symbol.dispose]()
     })
   }
+}
+
+function passedOn(signal: AbortSignal, controller: AbortController): Disposable {
+  const abort = (): void => {
+    controller.abort(signal.reason)
+  }
+  const forget = onAbort(signal, abort)
+  if (signal.aborted) abort()
+  return { [Symbol.dispose]: forget }
 }
