@@ -1,5 +1,6 @@
 import { failedWith } from '../binding.ts'
 import { BrickError } from '../errors.ts'
+import { readFile } from '../files.ts'
 import type { Devices } from '../inventory/devices.ts'
 import type { ScsiIdentity } from './identity.ts'
 import { remove } from './unit.ts'
@@ -32,6 +33,13 @@ export function scsiPaths({ devices }: Devices): ScsiPath[] {
     const unit = { hctl, host }
     return [{ unit, disk, lun, session, remotePort, noted: identity, sequence: diskSequence, holders }]
   })
+}
+
+/** Whether the disk's name is still its own. */
+export async function isStillThere({ disk, sequence }: ScsiPath, signal: AbortSignal): Promise<boolean> {
+  if (sequence === null) return true
+  const number = await readFile('sysfs', `/sys/class/block/${disk.name}/diskseq`, signal, ['ENOENT', 'ENODEV'])
+  return number?.toString() === `${sequence}\n`
 }
 
 /**
