@@ -5,7 +5,7 @@ import { lock } from '../lock.ts'
 import type { Operation } from '../operation.ts'
 import type { ChapCredentials } from '../properties/iscsi.ts'
 import type { Rollback } from '../rollback.ts'
-import { removePath } from '../scsi/paths.ts'
+import { isReplaced, removePath } from '../scsi/paths.ts'
 import type { ScsiPath } from '../scsi/paths.ts'
 import { takeOffline } from '../scsi/unit.ts'
 import { together } from '../together.ts'
@@ -182,11 +182,16 @@ async function endSessions(
   operation: Operation,
 ): Promise<void> {
   using _target = await operation.step('lock', (signal) => lock(targetKey(target), signal))
-  const initiator = await operation.step('record', (signal) => openInitiator(target, signal))
-  const sessions = (await operation.step('sessions', readSessions)).filter((session) => sharesPortal(session, target))
+  const [initiator, all, replaced] = await together([
+    operation.step('record', (signal) => openInitiator(target, signal)),
+    operation.step('sessions', readSessions),
+    operation.step('sessions', (signal) => Promise.all(paths.map((path) => isReplaced(path, signal)))),
+  ])
+  const sessions = all.filter((session) => sharesPortal(session, target))
+  const own = paths.filter((_, index) => replaced[index] !== true)
   const unused = sessions.filter(
     (session) =>
-      leadsTo(session, target) && session.units.every(({ hctl }) => paths.some(({ unit }) => unit.hctl === hctl)),
+      leadsTo(session, target) && session.units.every(({ hctl }) => own.some(({ unit }) => unit.hctl === hctl)),
   )
   const staying = remaining.filter((path) => !unused.some(({ id }) => id === path.session))
   await together([

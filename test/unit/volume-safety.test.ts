@@ -121,6 +121,23 @@ describe('a detach', limit, () => {
     assert.match(host.written.at(-1) ?? '', /0:0:0:1\/device\/delete 1$/)
   })
 
+  it('leaves a disk that comes to the place of its own, and its session', async (t) => {
+    const host = new RecordedHost(t)
+    const iqn = 'iqn.2026-11.test:x'
+    const place = { target: addSession(host, 3, iqn, '10.0.1.1'), hctl: '3:0:0:0', name: 'sdb' }
+    host.addUnit({ ...place, naa: ours })
+    host.write('/etc/iscsi/initiatorname.iscsi', 'InitiatorName=iqn.2026-11.test:host\n')
+    replace(t, 'flushDevice', () => {
+      host.removeUnit(place.hctl)
+      host.addUnit({ ...place, naa: another })
+      return answer(undefined)
+    })
+    const exchange = t.mock.method(binding(), 'exchange')
+    const volume = { target_portal: '10.0.1.1:3260', target_iqn: iqn, target_lun: 0 }
+    await assert.rejects(new ISCSIConnector().disconnectVolume(volume), { code: 'IDENTITY_MISMATCH', step: 'delete' })
+    assert.deepEqual([host.written, exchange.mock.callCount()], [[], 0])
+  })
+
   it('does without a host name that cannot be looked up', async (t) => {
     const host = new RecordedHost(t)
     const iqn = 'iqn.2026-11.test:x'
