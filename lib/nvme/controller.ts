@@ -1,5 +1,6 @@
 import { orAborted } from '../abort.ts'
 import { failedWith } from '../binding.ts'
+import { isInUse } from '../block/disk.ts'
 import { BrickError } from '../errors.ts'
 import type { NvmeHost } from '../host/nvme-host.ts'
 import { formatHost } from '../network/portal.ts'
@@ -9,6 +10,7 @@ import type { Operation } from '../operation.ts'
 import type { NvmeSettings } from '../properties/nvmeof.ts'
 import type { Rollback } from '../rollback.ts'
 import { ofSubsystem } from '../udev/uevents.ts'
+import { together } from '../together.ts'
 import { Watch } from '../wait.ts'
 import { activeNamespaces } from './admin.ts'
 import { formatAddress, leadsTo, portalOf } from './address.ts'
@@ -18,7 +20,9 @@ import type { FabricController } from './attached.ts'
 import { connectError, notConnected } from './connect-error.ts'
 import { addressOptions, beginConnect, deleteController } from './fabrics.ts'
 import type { FabricsController } from '../binding.ts'
-import type { NvmeNamespace } from './controllers.ts'
+import { readControllers } from './controllers.ts'
+import type { NvmeController, NvmeNamespace } from './controllers.ts'
+import { discoveryNqn } from './names.ts'
 
 /** A subsystem at an address, as this host goes there. */
 export interface Destination {
@@ -177,7 +181,7 @@ export async function connect(
   rollback.add('connect', async (late) => {
     // One that comes up later than undoing may take goes all the same.
     const gone = settled.then(async (name) => {
-      if (name !== undefined) await deleteController(name, new AbortController().signal)
+      if (name !== undefined) await leaveUnused(name, nqn, new AbortController().signal)
     })
     await orAborted(gone, late)
   })
@@ -195,13 +199,33 @@ export function controllerKey({ subsystemNqn, address }: Pick<FabricController, 
   return `controller nvme ${subsystemNqn} ${formatAddress(address)}`
 }
 
-/** Disconnects a controller, unless it has other namespaces than these disks. */
+/** Disconnects a controller that a call has connected, unless it has other namespaces than these disks, or is used. */
 export async function leave(
   controller: FabricController,
   own: readonly NvmeNamespace[],
   signal: AbortSignal,
 ): Promise<void> {
-  if (!(await hasOthers(controller, own, signal))) await deleteController(controller.name, signal)
+  if (await hasOthers(controller, own, signal)) return
+  if (!(await isUsed(controller, signal))) await deleteController(controller, signal)
+}
+
+/** Disconnects a controller that a call has connected, unless it is used. */
+async function leaveUnused(name: string, subsystemNqn: string, signal: AbortSignal): Promise<void> {
+  const controllers = await readControllers(signal)
+  const controller = controllers.find((each) => each.name === name && isOf(each, subsystemNqn))
+  if (controller && (await isUsed(controller, signal))) return
+  await deleteController(controller ?? { name, subsystemNqn }, signal)
+}
+
+/** A discovery controller is asked for by the name of all of them, and may say one of its own. */
+function isOf({ subsystemNqn, type }: NvmeController, nqn: string): boolean {
+  return subsystemNqn === nqn || (nqn === discoveryNqn && type === 'discovery')
+}
+
+/** Whether somebody holds one of its disks exclusively: os-brick joins a controller that is there, and knows none of our locks. */
+async function isUsed({ paths }: NvmeController, signal: AbortSignal): Promise<boolean> {
+  const used = await together(paths.map(({ namespace }) => isInUse(namespace.path, signal)))
+  return used.includes(true)
 }
 
 /**

@@ -34,9 +34,7 @@ export class Departure implements Disposable {
   }
 
   async complete(operation: Operation): Promise<void> {
-    await together(
-      this.#idle.map(({ name }) => operation.step('disconnect', (signal) => deleteController(name, signal))),
-    )
+    await together(this.#idle.map((each) => operation.step('disconnect', (signal) => deleteController(each, signal))))
   }
 
   [Symbol.dispose](): void {

@@ -1,0 +1,98 @@
+/** NVMeOFConnector below the native seam: what others do to controllers and namespaces at the same time. */
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { discoverNvmeSubsystems, NVMeOFConnector } from '../../lib/index.ts'
+import { RecordedNvme } from './recorded-nvme.ts'
+
+const nqn = 'nqn.2026-11.test:subsystem'
+const uuid = '9a0d35d0-6a11-4b60-9b2c-0d5f2f4f9f63'
+const otherUuid = '0b1c35d0-6a11-4b60-9b2c-0d5f2f4f9f64'
+const volume = { target_nqn: nqn, portals: [['192.0.2.10', 4420, 'tcp']], vol_uuid: uuid }
+const first = { name: 'nvme0', nqn, address: 'traddr=192.0.2.10,trsvcid=4420' }
+const namespace = { name: 'nvme0n1', number: 1, uuid }
+const other = { name: 'nvme0n2', number: 2, uuid: otherUuid }
+const soon = { timeout: 2000 }
+const connector = new NVMeOFConnector()
+
+describe('a detach', () => {
+  it('deletes a controller by what it is, and not by its name alone', async (test) => {
+    const nvme = new RecordedNvme(test)
+    nvme.addController({ ...first, id: 7 }, namespace)
+    await connector.disconnectVolume(volume, undefined, soon)
+    const expected = [
+      { pattern: '/sys/class/nvme/nvme0/subsysnqn', content: `${nqn}\n` },
+      { pattern: '/sys/class/nvme/nvme0/cntlid', content: '7\n' },
+    ]
+    assert.deepEqual(nvme.deleted, [{ name: 'nvme0', expected }])
+  })
+
+  it('knows a controller that is connected anew by no id, which may change', async (test) => {
+    const nvme = new RecordedNvme(test)
+    nvme.addController({ ...first, state: 'connecting' })
+    await connector.disconnectVolume(volume, undefined, soon)
+    assert.deepEqual(
+      nvme.deleted.map(({ expected }) => expected.map(({ pattern }) => pattern)),
+      [['/sys/class/nvme/nvme0/subsysnqn']],
+    )
+  })
+
+  it('leaves a controller that has got the name meanwhile', async (test) => {
+    const nvme = new RecordedNvme(test)
+    nvme.addController(first, namespace)
+    const another = { ...first, nqn: 'nqn.2026-11.test:another' }
+    nvme.answer('nvme0', (structure) => {
+      // Asked for what else the controller has: the last question before it is deleted.
+      if (structure === 0x02) {
+        nvme.removeController('nvme0')
+        nvme.addController(another, other)
+      }
+      return undefined
+    })
+    await connector.disconnectVolume(volume, undefined, { ...soon, force: true, ignoreErrors: true })
+    assert.deepEqual([nvme.controllers, nvme.deleted], [['nvme0'], []])
+  })
+})
+
+describe('an attach', () => {
+  it('that fails takes its controller down, and that one only', async (test) => {
+    const nvme = new RecordedNvme(test)
+    nvme.listening.add('192.0.2.10')
+    nvme.connect = () => {
+      nvme.addController(first, other)
+      return first
+    }
+    await assert.rejects(connector.connectVolume(volume, soon), { code: 'LUN_NOT_MAPPED' })
+    const expected = [
+      { pattern: '/sys/class/nvme/nvme0/subsysnqn', content: `${nqn}\n` },
+      { pattern: '/sys/class/nvme/nvme0/cntlid', content: '1\n' },
+    ]
+    assert.deepEqual(nvme.deleted, [{ name: 'nvme0', expected }])
+  })
+
+  it('that fails leaves a controller of which a disk has come into use', async (test) => {
+    const nvme = new RecordedNvme(test)
+    nvme.listening.add('192.0.2.10')
+    nvme.connect = () => {
+      nvme.addController(first, other)
+      nvme.held.add('/dev/nvme0n2')
+      return first
+    }
+    await assert.rejects(connector.connectVolume(volume, soon), { code: 'LUN_NOT_MAPPED' })
+    assert.deepEqual(nvme.controllers, ['nvme0'])
+  })
+})
+
+describe('discovery through the kernel', () => {
+  it('disconnects a controller that says a name of its own', async (test) => {
+    const nvme = new RecordedNvme(test)
+    nvme.listening.add('192.0.2.10')
+    nvme.connect = () => {
+      const own = { ...first, nqn: 'nqn.2026-11.test:discovery', type: 'discovery' }
+      nvme.addController(own)
+      return own
+    }
+    const asked = discoverNvmeSubsystems('192.0.2.10:8009', { ...soon, settings: { host_iface: 'lo' } })
+    await assert.rejects(asked, { code: 'SYSTEM', step: 'log' })
+    assert.deepEqual(nvme.controllers, [])
+  })
+})
