@@ -1,7 +1,7 @@
 import { flush, refuseInUse } from '../block/disk.ts'
 import { handedOut } from '../encryption/linked-volume.ts'
 import { BrickError } from '../errors.ts'
-import { readFile } from '../files.ts'
+import { readFile, resolvePath } from '../files.ts'
 import { nvmeHost } from '../host/nvme-host.ts'
 import { lock } from '../lock.ts'
 import { asBrickError, Operation } from '../operation.ts'
@@ -111,7 +111,8 @@ export class NVMeOFConnector extends VolumeConnector {
   }
 
   async #disconnect(volume: Volume, deviceInfo: unknown, options: DisconnectOptions): Promise<void> {
-    const device = readDeviceInfo(deviceInfo, volume.devicePath)
+    // The node that a mirror's properties name is the mirror's own.
+    const device = readDeviceInfo(deviceInfo, volume.replication ? undefined : volume.devicePath)
     const { force = false, ignoreErrors = false } = options
     stopRejoining(volumeKey(volume.target))
     using operation = new Operation('nvmeof.disconnectVolume', options)
@@ -223,8 +224,8 @@ async function rejoin(
 async function findVolume(volume: Volume, device: KnownDevice, signal: AbortSignal): Promise<AttachedNamespace> {
   const { target } = volume
   const controllers = await ownControllers(target.nqn, nvmeHost(volume, signal), signal)
-  const known: KnownNamespace = isNamed(target) ? target : { wwid: device.wwn ?? wwidAt(device.path, controllers) }
-  const namespaces = namespacesAmong(controllers, known)
+  const known = isNamed(target) ? target : await knownBy(device, controllers, signal)
+  const namespaces = known ? namespacesAmong(controllers, known) : []
   const another = namespaces.find(({ wwid }) => device.wwn !== undefined && device.wwn !== wwid)
   if (another === undefined) return { controllers, namespaces }
   throw new BrickError('IDENTITY_MISMATCH', `${another.path} is ${another.wwid}, not ${device.wwn ?? ''}`, {
@@ -232,9 +233,21 @@ async function findVolume(volume: Volume, device: KnownDevice, signal: AbortSign
   })
 }
 
-function wwidAt(path: string | undefined, controllers: readonly FabricController[]): string | undefined {
+/**
+ * What a device info knows of a volume that its properties do not name. Undefined when its path leads to none of these
+ * controllers' namespaces: the backend has taken the volume back, and what they still have are others.
+ */
+async function knownBy(
+  { wwn, path }: KnownDevice,
+  controllers: readonly FabricController[],
+  signal: AbortSignal,
+): Promise<KnownNamespace | undefined> {
+  if (wwn !== undefined || path === undefined) return { wwid: wwn }
+  // It may be a link of udev's.
+  const node = (await resolvePath(path, signal)) ?? path
   const namespaces = controllers.flatMap(({ paths }) => paths.map(({ namespace }) => namespace))
-  return namespaces.find((namespace) => namespace.path === path)?.wwid
+  const found = namespaces.find((namespace) => namespace.path === node)
+  return found && { wwid: found.wwid }
 }
 
 /** Makes sure that nobody uses the volume and that all is written. Returns what would have been errors without `force`. */

@@ -1,6 +1,7 @@
 /** NVMeOFConnector below the native seam: what others do to controllers and namespaces at the same time. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import type { TestContext } from 'node:test'
 import { discoverNvmeSubsystems, NVMeOFConnector } from '../../lib/index.ts'
 import { RecordedNvme } from './recorded-nvme.ts'
 
@@ -8,11 +9,54 @@ const nqn = 'nqn.2026-11.test:subsystem'
 const uuid = '9a0d35d0-6a11-4b60-9b2c-0d5f2f4f9f63'
 const otherUuid = '0b1c35d0-6a11-4b60-9b2c-0d5f2f4f9f64'
 const volume = { target_nqn: nqn, portals: [['192.0.2.10', 4420, 'tcp']], vol_uuid: uuid }
+const unnamed = { ...volume, vol_uuid: undefined }
 const first = { name: 'nvme0', nqn, address: 'traddr=192.0.2.10,trsvcid=4420' }
 const namespace = { name: 'nvme0n1', number: 1, uuid }
 const other = { name: 'nvme0n2', number: 2, uuid: otherUuid }
 const soon = { timeout: 2000 }
 const connector = new NVMeOFConnector()
+
+describe('a volume that nothing but its path names', () => {
+  function twoVolumes(test: TestContext): RecordedNvme {
+    const nvme = new RecordedNvme(test)
+    nvme.addController(first, other)
+    return nvme
+  }
+
+  it('is not another one when the backend has taken it back', async (test) => {
+    const nvme = twoVolumes(test)
+    await connector.disconnectVolume(unnamed, { type: 'block', path: '/dev/nvme0n1' }, soon)
+    assert.deepEqual([nvme.flushed, nvme.controllers], [[], ['nvme0']])
+  })
+
+  it('is not another one when the path is in its properties', async (test) => {
+    const nvme = twoVolumes(test)
+    await connector.disconnectVolume({ ...unnamed, device_path: '/dev/nvme0n1' }, null, soon)
+    assert.deepEqual([nvme.flushed, nvme.controllers], [[], ['nvme0']])
+  })
+
+  it('leaves a controller that has nothing else', async (test) => {
+    const nvme = new RecordedNvme(test)
+    nvme.addController(first)
+    await connector.disconnectVolume(unnamed, { type: 'block', path: '/dev/nvme0n1' }, soon)
+    assert.deepEqual(nvme.controllers, [])
+  })
+
+  it('is found by a link to it', async (test) => {
+    const nvme = twoVolumes(test)
+    nvme.addNamespace('nvme0', namespace)
+    const link = `/dev/disk/by-id/nvme-uuid.${uuid}`
+    nvme.links.set(link, '/dev/nvme0n1')
+    await connector.disconnectVolume(unnamed, { type: 'block', path: link }, soon)
+    assert.deepEqual([nvme.flushed, nvme.controllers], [['/dev/nvme0n1'], ['nvme0']])
+  })
+
+  it('is the only one of its subsystem without a path', async (test) => {
+    const nvme = twoVolumes(test)
+    await connector.disconnectVolume(unnamed, undefined, soon)
+    assert.deepEqual([nvme.flushed, nvme.controllers], [['/dev/nvme0n2'], []])
+  })
+})
 
 describe('a detach', () => {
   it('deletes a controller by what it is, and not by its name alone', async (test) => {
