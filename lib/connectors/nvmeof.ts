@@ -6,6 +6,7 @@ import { nvmeHost } from '../host/nvme-host.ts'
 import { lock } from '../lock.ts'
 import { asBrickError, Operation } from '../operation.ts'
 import type { CallOptions } from '../operation.ts'
+import { isUnanswered } from '../nvme/admin.ts'
 import { hasPathTo, ownControllers } from '../nvme/attached.ts'
 import type { AttachedNamespace, FabricController } from '../nvme/attached.ts'
 import { formatPlace, leadsTo } from '../nvme/address.ts'
@@ -266,16 +267,26 @@ async function release(found: AttachedNamespace, force: boolean, operation: Oper
   return failures
 }
 
-/** Whether it still is the volume that the kernel noted. @throws BrickError FLUSH_FAILED when no controller can tell */
+/**
+ * Whether it still is the volume that the kernel noted; what its controller does not show any more is not.
+ *
+ * @throws BrickError FLUSH_FAILED when no controller can tell
+ */
 async function isUnchanged(
   namespace: NvmeNamespace,
   { controllers }: AttachedNamespace,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const live = controllers.find((each) => each.state === 'live' && hasPathTo(each, [namespace]))
-  if (live) return await isStillSame(live.name, namespace, signal)
+  for (const { name } of controllers.filter((each) => each.state === 'live' && hasPathTo(each, [namespace]))) {
+    try {
+      return (await isStillSame(name, namespace, signal)) === true
+    } catch (error) {
+      // Lost since it was found to be live, it leaves the question to the next.
+      if (!isUnanswered(error)) throw error
+    }
+  }
   // Whoever flushes it waits until a controller is back, which may be never.
-  throw new BrickError('FLUSH_FAILED', `${namespace.path}: no controller that leads to it is live`, {
+  throw new BrickError('FLUSH_FAILED', `${namespace.path}: no controller that leads to it answers`, {
     details: { device: namespace.path },
   })
 }

@@ -9,10 +9,10 @@ import { resolve } from '../network/resolve.ts'
 import type { Operation } from '../operation.ts'
 import type { NvmeSettings } from '../properties/nvmeof.ts'
 import type { Rollback } from '../rollback.ts'
-import { ofSubsystem } from '../udev/uevents.ts'
 import { together } from '../together.ts'
+import { ofSubsystem } from '../udev/uevents.ts'
 import { Watch } from '../wait.ts'
-import { activeNamespaces } from './admin.ts'
+import { activeNamespaces, isUnanswered } from './admin.ts'
 import { formatAddress, leadsTo, portalOf } from './address.ts'
 import type { NvmeAddress } from './address.ts'
 import { ownControllers } from './attached.ts'
@@ -251,7 +251,7 @@ async function listed(name: string, known: readonly number[], signal: AbortSigna
   try {
     return await activeNamespaces(name, signal)
   } catch (error) {
-    if (failedWith(error, 'EIO', 'EAGAIN', 'ENXIO', 'ENODEV', 'ENOENT')) return known
+    if (isUnanswered(error)) return known
     throw error
   }
 }

@@ -186,6 +186,7 @@ async function onlyNamespace(controller: string, signal: AbortSignal): Promise<n
 async function refuseAbsent(controller: string, known: KnownNamespace, signal: AbortSignal): Promise<void> {
   for (const namespaceId of await activeNamespaces(controller, signal)) {
     const names = await namespaceNames(controller, namespaceId, signal)
+    if (names === null) continue
     // Whether one without names is the one, only the kernel's name for it can tell.
     if ((names.uuid ?? names.nguid ?? names.eui64) === null || hasNames({ namespaceId, ...names }, known)) return
   }
@@ -199,7 +200,9 @@ function absent(controller: string): BrickError {
 }
 
 async function refuseAnother(controller: string, namespace: NvmeNamespace, signal: AbortSignal): Promise<void> {
-  if (await isStillSame(controller, namespace, signal)) return
+  const same = await isStillSame(controller, namespace, signal)
+  if (same === undefined) throw absent(controller)
+  if (same) return
   throw new BrickError('IDENTITY_MISMATCH', `${namespace.path} was ${namespace.wwid} and is another volume now`, {
     details: { device: namespace.path, noted: namespace.wwid },
   })

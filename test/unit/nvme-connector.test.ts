@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { TestContext } from 'node:test'
 import { discoverNvmeSubsystems, NVMeOFConnector } from '../../lib/index.ts'
-import { RecordedNvme } from './recorded-nvme.ts'
+import { failure, RecordedNvme, refused } from './recorded-nvme.ts'
 
 const nqn = 'nqn.2026-11.test:subsystem'
 const uuid = '9a0d35d0-6a11-4b60-9b2c-0d5f2f4f9f63'
@@ -11,6 +11,7 @@ const otherUuid = '0b1c35d0-6a11-4b60-9b2c-0d5f2f4f9f64'
 const volume = { target_nqn: nqn, portals: [['192.0.2.10', 4420, 'tcp']], vol_uuid: uuid }
 const unnamed = { ...volume, vol_uuid: undefined }
 const first = { name: 'nvme0', nqn, address: 'traddr=192.0.2.10,trsvcid=4420' }
+const second = { name: 'nvme1', nqn, address: 'traddr=192.0.2.11,trsvcid=4420', id: 2 }
 const namespace = { name: 'nvme0n1', number: 1, uuid }
 const other = { name: 'nvme0n2', number: 2, uuid: otherUuid }
 const soon = { timeout: 2000 }
@@ -95,9 +96,65 @@ describe('a detach', () => {
     await connector.disconnectVolume(volume, undefined, { ...soon, force: true, ignoreErrors: true })
     assert.deepEqual([nvme.controllers, nvme.deleted], [['nvme0'], []])
   })
+
+  it('does not flush what the controller shows no more', async (test) => {
+    const nvme = new RecordedNvme(test)
+    nvme.addController(first, namespace)
+    nvme.answer('nvme0', (structure) => (structure === 0x03 ? refused('nvme0', '0/0b, do not retry') : undefined))
+    await connector.disconnectVolume(volume, undefined, soon)
+    assert.deepEqual([nvme.flushed, nvme.controllers], [[], []])
+  })
+
+  it('flushes what an old controller has no names for', async (test) => {
+    const nvme = new RecordedNvme(test)
+    nvme.addController(first, namespace)
+    nvme.answer('nvme0', (structure) => (structure === 0x03 ? refused('nvme0', '0/02, do not retry') : undefined))
+    await connector.disconnectVolume(volume, undefined, soon)
+    assert.deepEqual([nvme.flushed, nvme.controllers], [['/dev/nvme0n1'], []])
+  })
+
+  const silent = [refused('nvme0', '3/71'), failure('EAGAIN', '/dev/nvme0'), failure('ENODEV', '/dev/nvme0')]
+  for (const error of silent) {
+    it(`asks the next controller when one fails with ${error.errno} ${error.message}`, async (test) => {
+      const nvme = new RecordedNvme(test)
+      let asked = 0
+      for (const controller of [first, second]) {
+        nvme.addController(controller, namespace)
+        nvme.answer(controller.name, (structure) => (structure === 0x03 && asked++ === 0 ? error : undefined))
+      }
+      await connector.disconnectVolume(volume, undefined, soon)
+      assert.deepEqual([asked, nvme.flushed, nvme.controllers], [2, ['/dev/nvme0n1'], []])
+    })
+  }
+
+  it('fails when none can be asked', async (test) => {
+    const nvme = new RecordedNvme(test)
+    nvme.addController(first, namespace)
+    nvme.answer('nvme0', (structure) => (structure === 0x03 ? refused('nvme0', '3/71') : undefined))
+    await assert.rejects(connector.disconnectVolume(volume, undefined, soon), { code: 'FLUSH_FAILED' })
+    assert.deepEqual(nvme.controllers, ['nvme0'])
+  })
+
+  it('takes a disk that has gone meanwhile for one that nobody uses', async (test) => {
+    const nvme = new RecordedNvme(test)
+    nvme.addController(first, namespace)
+    nvme.answer('nvme0', (structure) => (structure === 0x03 ? refused('nvme0', '0/0b') : undefined))
+    nvme.missing.add('/dev/nvme0n1')
+    await connector.disconnectVolume(volume, undefined, soon)
+    assert.deepEqual(nvme.controllers, [])
+  })
 })
 
 describe('an attach', () => {
+  it('fails with what the controller says when it shows no such namespace any more', async (test) => {
+    const nvme = new RecordedNvme(test)
+    nvme.addController(first, namespace)
+    nvme.listening.add('192.0.2.10')
+    nvme.answer('nvme0', (structure) => (structure === 0x03 ? refused('nvme0', '0/0b') : undefined))
+    await assert.rejects(connector.connectVolume(volume, soon), { code: 'LUN_NOT_MAPPED' })
+    assert.deepEqual(nvme.controllers, ['nvme0'])
+  })
+
   it('that fails takes its controller down, and that one only', async (test) => {
     const nvme = new RecordedNvme(test)
     nvme.listening.add('192.0.2.10')
