@@ -3,6 +3,7 @@ import { failedWith } from '../binding.ts'
 import { isInUse } from '../block/disk.ts'
 import { BrickError } from '../errors.ts'
 import type { NvmeHost } from '../host/nvme-host.ts'
+import { lock } from '../lock.ts'
 import { formatHost } from '../network/portal.ts'
 import { firstListening } from '../network/probe.ts'
 import { resolve } from '../network/resolve.ts'
@@ -47,20 +48,21 @@ const leaving = ['deleting', 'deleting (no IO)', 'dead']
 /**
  * The controller at a destination: the one that is there, or a new one.
  *
- * @param turn the lock of the controller's place, which is given back at once when there is one
+ * @param places where it may be: what the destination's address stands for
+ * @param turn the lock of these places, which is given back at once when there is one
  * @param meanwhile what can be done while the kernel connects
  * @param patience for how long the portal may take to answer, or a controller that is being connected anew
  * @throws BrickError PORTAL_UNREACHABLE, TARGET_NOT_FOUND, AUTH_FAILED, LOGIN_FAILED, NOT_SUPPORTED, INVALID_ARGUMENT
  */
 export async function openController(
   destination: Destination,
+  places: readonly NvmeAddress[],
   turn: Disposable,
   meanwhile: () => void,
   patience: AbortSignal,
   operation: Operation,
   rollback: Rollback,
 ): Promise<OpenController> {
-  const places = await operation.step('resolve', () => placesOf(destination.address, patience))
   const find = async (signal: AbortSignal): Promise<FabricController | undefined> => {
     const controllers = await ownControllers(destination.nqn, destination.host, signal)
     const found = controllers.find(
@@ -194,9 +196,26 @@ export async function connect(
   }
 }
 
-/** Held from before a connect until the first namespace is there, and while a controller is deleted. */
-export function controllerKey({ subsystemNqn, address }: Pick<FabricController, 'subsystemNqn' | 'address'>): string {
-  return `controller nvme ${subsystemNqn} ${formatAddress(address)}`
+/** Where the controller of a subsystem is, or is to be: an address, and no name that stands for several. */
+export type Place = Pick<FabricController, 'subsystemNqn' | 'address'>
+
+/** Takes the locks of all these places: held from before a connect until the first namespace is there, and for a deletion. */
+export async function lockPlaces(places: readonly Place[], signal: AbortSignal): Promise<Disposable> {
+  const held: Disposable[] = []
+  const release = (): void => {
+    for (const each of held) each[Symbol.dispose]()
+  }
+  // Each once, and always in the same order, as two calls could else wait for each other.
+  const keys = new Set(
+    places.map(({ subsystemNqn, address }) => `controller nvme ${subsystemNqn} ${formatAddress(address)}`),
+  )
+  try {
+    for (const key of [...keys].sort()) held.push(await lock(key, signal))
+    return { [Symbol.dispose]: release }
+  } catch (error) {
+    release()
+    throw error
+  }
 }
 
 /** Disconnects a controller that a call has connected, unless it has other namespaces than these disks, or is used. */

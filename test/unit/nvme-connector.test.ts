@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { TestContext } from 'node:test'
 import { discoverNvmeSubsystems, NVMeOFConnector } from '../../lib/index.ts'
-import { failure, RecordedNvme, refused } from './recorded-nvme.ts'
+import { failure, listOf, namesOf, RecordedNvme, refused } from './recorded-nvme.ts'
 
 const nqn = 'nqn.2026-11.test:subsystem'
 const uuid = '9a0d35d0-6a11-4b60-9b2c-0d5f2f4f9f63'
@@ -97,6 +97,14 @@ describe('a detach', () => {
     assert.deepEqual([nvme.controllers, nvme.deleted], [['nvme0'], []])
   })
 
+  it('does not wait for itself where two controllers are at one address', async (test) => {
+    const nvme = new RecordedNvme(test)
+    nvme.addController({ ...first, address: `${first.address},host_iface=eth0` }, namespace)
+    nvme.addController({ ...first, name: 'nvme1', address: `${first.address},host_iface=eth1` }, namespace)
+    await connector.disconnectVolume(volume, undefined, soon)
+    assert.deepEqual(nvme.controllers, [])
+  })
+
   it('does not flush what the controller shows no more', async (test) => {
     const nvme = new RecordedNvme(test)
     nvme.addController(first, namespace)
@@ -180,6 +188,46 @@ describe('an attach', () => {
     }
     await assert.rejects(connector.connectVolume(volume, soon), { code: 'LUN_NOT_MAPPED' })
     assert.deepEqual(nvme.controllers, ['nvme0'])
+  })
+
+  it('goes on to the next portal when one leads to a controller that does not show the volume in time', async (test) => {
+    const nvme = new RecordedNvme(test)
+    nvme.listening.add('192.0.2.10').add('192.0.2.11')
+    nvme.connect = (options) => {
+      if (!options.includes('192.0.2.10')) {
+        nvme.addController(second, namespace)
+        return second
+      }
+      nvme.addController(first)
+      // It has the volume, of which the kernel makes no disk: the path is inaccessible.
+      nvme.answer('nvme0', (structure) => (structure === 0x02 ? listOf(1) : namesOf(uuid)))
+      return first
+    }
+    const both = { ...volume, portals: [...volume.portals, ['192.0.2.11', 4420, 'tcp']] }
+    const info = await connector.connectVolume(both, { timeout: 3000 })
+    assert.deepEqual([info.path, nvme.controllers], ['/dev/nvme0n1', ['nvme1']])
+  })
+
+  it('by a name meets a detach by an address', async (test) => {
+    const nvme = new RecordedNvme(test)
+    nvme.names.set('storage.example', ['192.0.2.11', '192.0.2.10'])
+    nvme.listening.add('192.0.2.10').add('192.0.2.11')
+    nvme.connect = () => {
+      nvme.addController(first, namespace)
+      return first
+    }
+    const keys: string[] = []
+    const { lock } = nvme
+    nvme.lock = (byte) => {
+      keys.push(String(byte))
+      return lock(byte)
+    }
+    const named = { ...volume, portals: [['storage.example', 4420, 'tcp']] }
+    const info = await connector.connectVolume(named, soon)
+    const attach = new Set(keys.splice(0))
+    await connector.disconnectVolume(volume, info, soon)
+    // The volume's lock and the controller's.
+    assert.deepEqual([keys.length, keys.filter((key) => !attach.has(key))], [2, []])
   })
 })
 
