@@ -245,3 +245,12 @@ describe('discovery through the kernel', () => {
     assert.deepEqual(nvme.controllers, [])
   })
 })
+
+describe('the growth of a namespace', () => {
+  it('is done when it has grown even more meanwhile', async (test) => {
+    const nvme = new RecordedNvme(test)
+    nvme.addController(first, namespace)
+    nvme.resize('nvme0n1', 128 * 1024 * 1024)
+    assert.equal(await connector.extendVolume(volume, soon), 128 * 1024 * 1024)
+  })
+})
