@@ -135,12 +135,15 @@ export interface Binding {
   readFiles(lane: string, paths: readonly string[]): Job<(Buffer | number)[]>
   listDirectory(lane: string, path: string): Job<string[]>
   writeAttribute(lane: string, path: string, value: string): Job<void>
-  /** The same, if that file holds this; ESTALE when it holds something else. One that is not there is no obstacle. */
+  /**
+   * The same, if each file that one of these patterns (glob(7)) matches holds its content; ESTALE when one holds something
+   * else. A pattern that matches nothing is no obstacle. ENODEV when the attribute's device goes while they are looked at.
+   */
   writeAttributeIf(
     lane: string,
     path: string,
     value: string,
-    expected: { readonly path: string; readonly content: string },
+    expected: readonly { readonly pattern: string; readonly content: string }[],
   ): Job<void>
   /** `plan` is a WalkPlan's text. */
   walk(lane: string, root: string, plan: string): Job<Buffer>

@@ -41,7 +41,7 @@ export function scsiPaths({ devices }: Devices): ScsiPath[] {
  */
 export async function removePath({ unit, disk, sequence }: ScsiPath, signal: AbortSignal): Promise<void> {
   try {
-    await remove(unit, signal, sequence === null ? {} : { only: { name: disk.name, sequence } })
+    await remove(unit, signal, sequence === null ? {} : { only: sequence })
   } catch (error) {
     if (!failedWith(error, 'ESTALE')) throw error
     throw new BrickError('IDENTITY_MISMATCH', `${disk.path} is another disk now than the one that was to be removed`, {

@@ -21,12 +21,6 @@ export interface Disk {
   readonly path: string
 }
 
-/** A disk with the number that the kernel gave it, which no other disk ever has while the host runs, unlike its name and its place. */
-export interface NumberedDisk {
-  readonly name: string
-  readonly sequence: number
-}
-
 /** A disk with what it says of itself. */
 export interface KnownDisk {
   readonly disk: Disk
@@ -127,20 +121,21 @@ function openDisk(disk: Disk, signal: AbortSignal): OpenedDisk {
  * Removes the unit from this host and returns when its disk has gone. A unit that has gone already is fine.
  *
  * @param offline first makes the kernel fail what is still to be written instead of waiting for the device
- * @param only the disk that is meant, if there is one: another at its place stays
+ * @param only the number that the kernel gave the disk that is meant, and gives no other while the host runs, unlike a
+ *   name and a place: another disk at its place stays
  * @throws SystemError ESTALE when there is another disk
  */
 export async function remove(
   unit: UnitAddress,
   signal: AbortSignal,
-  { offline = false, only }: { offline?: boolean; only?: NumberedDisk } = {},
+  { offline = false, only }: { offline?: boolean; only?: number } = {},
 ): Promise<void> {
   using watch = new Watch('kernel', [`/${unit.hctl}`], ({ action }) => action === 'remove')
   if (offline) await takeOffline(unit, signal)
   const [lane, attribute] = [hostLane(unit.host), `${folder(unit.hctl)}/delete`]
-  const number = only && { path: `${folder(unit.hctl)}/block/${only.name}/diskseq`, content: `${only.sequence}\n` }
+  const number = only !== undefined && { pattern: `${folder(unit.hctl)}/block/*/diskseq`, content: `${only}\n` }
   const deletion = number
-    ? binding().writeAttributeIf(lane, attribute, '1', number)
+    ? binding().writeAttributeIf(lane, attribute, '1', [number])
     : binding().writeAttribute(lane, attribute, '1')
   try {
     await finish(deletion, signal)
