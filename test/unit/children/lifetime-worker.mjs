@@ -29,6 +29,12 @@ const tasks = {
     monitor.only([''])
   },
 
+  async 'busy monitor'() {
+    native.openMonitor('kernel', () => undefined).only([''])
+    begun()
+    for (;;);
+  },
+
   async lock() {
     globalThis.release = await native.lockByte('worker', path, 0n).result
     parentPort.on('message', () => undefined)

@@ -13,11 +13,18 @@ const isIdle = () => {
   return queued + running + parked === 0
 }
 
+const announce = (count) => {
+  for (let round = 0; round < count; round++) writeFileSync('/sys/class/mem/null/uevent', 'change')
+}
+/** More events than a monitor's queue holds, while nobody takes any out of it: its thread waits for room. */
+const flood = () => announce(6000)
+
+/** What a closed monitor must not call. */
+const unheard = () => (process.exitCode = 1)
+
 /** Makes the kernel announce something, again and again; ends when the process does, or with the function it returns. */
 function storm() {
-  const timer = setInterval(() => {
-    for (let count = 0; count < 50; count++) writeFileSync('/sys/class/mem/null/uevent', 'change')
-  })
+  const timer = setInterval(() => announce(50))
   timer.unref()
   return () => clearInterval(timer)
 }
@@ -51,7 +58,7 @@ const stories = {
       monitor.close()
     })
     monitor.only([''])
-    setTimeout(() => writeFileSync('/sys/class/mem/null/uevent', 'change'), 10).unref()
+    setTimeout(() => announce(1), 10).unref()
   },
 
   async 'The process ends though a job that was given up is stuck'() {
@@ -75,6 +82,39 @@ const stories = {
       if (seen > 1000) process.exit(0)
     })
     monitor.only([''])
+  },
+
+  async 'The process ends at once by process.exit while a monitor waits for room'() {
+    native.openMonitor('kernel', () => undefined).only([''])
+    flood()
+    process.exit(0)
+  },
+
+  async 'The process ends when a monitor that waits for room is closed'() {
+    const monitor = native.openMonitor('kernel', unheard)
+    monitor.only([''])
+    flood()
+    monitor.close()
+  },
+
+  async 'The process hears of what a monitor has lost while it was busy'() {
+    let lost = false
+    const monitor = native.openMonitor('kernel', (_, some) => (lost ||= some))
+    monitor.only([''])
+    // More than the queue and the socket hold together.
+    announce(120_000)
+    await eventually(() => lost)
+    monitor.close()
+  },
+
+  async 'The process hears nothing from a monitor that it has closed'() {
+    const monitor = native.openMonitor('kernel', unheard)
+    monitor.only([''])
+    announce(10)
+    // The thread delivers, and this one does not look.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50)
+    monitor.close()
+    await new Promise((resolve) => setTimeout(resolve, 20))
   },
 
   async 'The process ends with the addon loaded twice'() {
@@ -124,6 +164,12 @@ const stories = {
       await worker.terminate()
     }
     calm()
+  },
+
+  async 'A worker is terminated while its monitor waits for room'() {
+    const worker = await startWorker('busy monitor')
+    flood()
+    await worker.terminate()
   },
 
   async 'A worker that is terminated loses its locks'() {
@@ -202,7 +248,7 @@ const stories = {
     delete opened.monitor
     await eventually(() => {
       globalThis.gc()
-      writeFileSync('/sys/class/mem/null/uevent', 'change')
+      announce(1)
       return seen > 3
     })
     close()
