@@ -18,6 +18,8 @@ const stories: Record<string, readonly (readonly [name: string, ...node: string[
     ['ends when a monitor that waits for room is closed'],
     ['hears of what a monitor has lost while it was busy'],
     ['hears nothing from a monitor that it has closed'],
+    ['survives a shortage of descriptors'],
+    ['survives a shortage of memory'],
     ['ends with the addon loaded twice'],
   ],
   'A worker': [
@@ -25,6 +27,7 @@ const stories: Record<string, readonly (readonly [name: string, ...node: string[
     ['is terminated with stuck jobs'],
     ['is terminated with a monitor open in a storm'],
     ['is terminated while its monitor waits for room'],
+    ['that is terminated takes its programs along'],
     ['that is terminated loses its locks'],
     ['that is terminated while it waits for a lock does not get it'],
     ['comes and goes, twenty times, in the middle of things', '--expose-gc'],

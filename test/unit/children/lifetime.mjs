@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { copyFileSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { closeSync, copyFileSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { constants } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { addonFile, eventually, freshPath, letGo, makeFifo, native } from './addon.mjs'
 
@@ -21,6 +23,15 @@ const flood = () => announce(6000)
 
 /** What a closed monitor must not call. */
 const unheard = () => (process.exitCode = 1)
+
+/** Sets a limit of this process, of prlimit(1). */
+const limit = (option) => execFileSync('prlimit', ['--pid', String(process.pid), option])
+
+/** How the addon refuses something for lack of `code`. */
+const refusal =
+  (code, syscall) =>
+  ({ errno, syscall: found }) =>
+    errno === -constants.errno[code] && found === syscall
 
 /** Makes the kernel announce something, again and again; ends when the process does, or with the function it returns. */
 function storm() {
@@ -117,6 +128,38 @@ const stories = {
     await new Promise((resolve) => setTimeout(resolve, 20))
   },
 
+  async 'The process survives a shortage of descriptors'() {
+    limit('--nofile=100:')
+    const files = []
+    assert.throws(() => {
+      for (;;) files.push(openSync('/dev/null'))
+    })
+    const jobs = [
+      native.runProgram({ arguments: ['true'], environment: [], input: '' }),
+      native.probePort('127.0.0.1', 1, '', ''),
+      native.exchange([{ abstract: 'nobody' }], Buffer.alloc(1), 1),
+    ]
+    for (const { result, number } of jobs) {
+      native.abandon(number)
+      await assert.rejects(result, refusal('EMFILE', 'eventfd'))
+    }
+    assert.throws(() => native.openMonitor('kernel', () => undefined), refusal('EMFILE', 'socket'))
+    closeSync(files.pop())
+    assert.throws(() => native.openMonitor('kernel', () => undefined), refusal('EMFILE', 'eventfd'))
+    files.forEach(closeSync)
+  },
+
+  async 'The process survives a shortage of memory'() {
+    const path = freshPath()
+    writeFileSync(path, Buffer.alloc(15 << 20))
+    // The thread that reads it is there, and has room for some of them already.
+    await native.listDirectory('files', '/').result
+    const [, used] = /^VmSize:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))
+    limit(`--as=${(Number(used) + (4 << 10)) * 1024}:`)
+    await assert.rejects(native.readFiles('files', Array(10).fill(path)).result, refusal('ENOMEM', 'malloc'))
+    assert.throws(() => native.openMonitor('kernel', () => undefined), refusal('EAGAIN', 'pthread_create'))
+  },
+
   async 'The process ends with the addon loaded twice'() {
     const copy = `${freshPath()}.node`
     copyFileSync(addonFile, copy)
@@ -170,6 +213,16 @@ const stories = {
     const worker = await startWorker('busy monitor')
     flood()
     await worker.terminate()
+  },
+
+  async 'A worker that is terminated takes its programs along'() {
+    const path = freshPath()
+    const worker = await startWorker('program', { path })
+    const pid = Number(readFileSync(path, 'utf8'))
+    process.kill(pid, 0)
+    await worker.terminate()
+    await eventually(isIdle)
+    assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' })
   },
 
   async 'A worker that is terminated loses its locks'() {
