@@ -2,11 +2,11 @@ import { factsWhenOpen, flush, refuseInUse } from '../block/disk.ts'
 import { attach, detach, findDevice } from '../cli/sds-cli.ts'
 import { BrickError } from '../errors.ts'
 import { lock } from '../lock.ts'
-import { asBrickError, Operation } from '../operation.ts'
+import { Operation } from '../operation.ts'
 import type { CallOptions } from '../operation.ts'
 import type { DeviceInfo } from '../properties/device-info.ts'
 import { parseSdsProperties } from '../properties/huawei.ts'
-import { Rollback, withLeftovers } from '../rollback.ts'
+import { Rollback, undone } from '../rollback.ts'
 import { attempts } from '../volume/attempts.ts'
 import type { VolumeCalls } from '../volume/calls.ts'
 import { awaitDevice, describeDevice } from '../volume/promised.ts'
@@ -46,7 +46,7 @@ async function connect(volume: string, options: ConnectOptions): Promise<DeviceI
     const facts = await awaitDevice(path, () => noDevice(volume, path), operation)
     return describeDevice('block', path, facts, operation)
   } catch (error) {
-    throw withLeftovers(asBrickError(error, 'attach'), await rollback.run(operation))
+    throw await undone(error, 'attach', () => rollback.run(operation))
   }
 }
 

@@ -4,7 +4,7 @@ import { BrickError } from '../errors.ts'
 import { readFile, resolvePath } from '../files.ts'
 import { nvmeHost } from '../host/nvme-host.ts'
 import { lock } from '../lock.ts'
-import { asBrickError, Operation } from '../operation.ts'
+import { Operation } from '../operation.ts'
 import type { CallOptions } from '../operation.ts'
 import { isUnanswered } from '../nvme/admin.ts'
 import { hasPathTo, ownControllers } from '../nvme/attached.ts'
@@ -23,7 +23,7 @@ import type { DeviceInfo, KnownDevice } from '../properties/device-info.ts'
 import { parseNvmeofProperties, parseNvmeSettings } from '../properties/nvmeof.ts'
 import type { NvmeConnectSettings, NvmeofProperties, NvmeTarget } from '../properties/nvmeof.ts'
 import { Mirror } from '../raid/mirror.ts'
-import { orUndone, withLeftovers } from '../rollback.ts'
+import { orUndone, undone } from '../rollback.ts'
 import { together } from '../together.ts'
 import { attempts } from '../volume/attempts.ts'
 import { parseReady } from '../volume/attach.ts'
@@ -204,7 +204,7 @@ async function allWays(
     return ways
   } catch (error) {
     giveUp.abort(new BrickError('ABORTED', 'the attach has failed'))
-    throw withLeftovers(asBrickError(error, 'attach'), await ways.undo())
+    throw await undone(error, 'attach', () => ways.undo())
   }
 }
 

@@ -1,9 +1,9 @@
 import { resolvePath } from '../files.ts'
-import { asBrickError, Operation } from '../operation.ts'
+import { Operation } from '../operation.ts'
 import type { CallOptions } from '../operation.ts'
 import { readDeviceInfo } from '../properties/device-info.ts'
 import type { DeviceInfo } from '../properties/device-info.ts'
-import { Rollback, withLeftovers } from '../rollback.ts'
+import { Rollback, undone } from '../rollback.ts'
 import { within } from '../volume/calls.ts'
 import type { ConnectOptions, DisconnectOptions, ExtendOptions, VolumeCalls } from '../volume/calls.ts'
 import { linkTo } from './link-name.ts'
@@ -33,7 +33,7 @@ class LinkedVolume implements VolumeCalls {
     try {
       return { ...info, path: await operation.step('link', (signal) => makeLink(info.path, signal)) }
     } catch (error) {
-      throw withLeftovers(asBrickError(error, 'link'), await rollback.run(operation))
+      throw await undone(error, 'link', () => rollback.run(operation))
     }
   }
 

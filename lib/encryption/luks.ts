@@ -7,11 +7,11 @@ import { resolvePath } from '../files.ts'
 import type { BlockDevice } from '../inventory/block-device.ts'
 import { blockDevices } from '../inventory/inventory.ts'
 import { lock } from '../lock.ts'
-import { asBrickError, Operation } from '../operation.ts'
+import { Operation } from '../operation.ts'
 import type { CallOptions } from '../operation.ts'
 import { requiredSecret } from '../properties/read.ts'
 import type { Secret } from '../properties/secret.ts'
-import { Rollback, withLeftovers } from '../rollback.ts'
+import { Rollback, undone } from '../rollback.ts'
 import { isLink, originalPath } from './link-name.ts'
 import { pointLink } from './private-link.ts'
 
@@ -75,7 +75,7 @@ export async function openLuks(path: string, options: LuksOptions): Promise<stri
     if (isLink(path)) await operation.step('link', (signal) => pointLink(path, mapped, signal))
     return mapped
   } catch (error) {
-    throw withLeftovers(asBrickError(error, 'open'), await rollback.run(operation))
+    throw await undone(error, 'open', () => rollback.run(operation))
   }
 }
 

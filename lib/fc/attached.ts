@@ -62,11 +62,11 @@ export async function leave(
 ): Promise<void> {
   await together(
     paths.map(async (path) => {
-      const { unit, disk } = path
+      const { unit, disk, sequence } = path
       await operation.step('forget', async (signal) => {
         if (await isStillThere(path, signal)) await forgetPath(disk, signal)
       })
-      if (!flushed) await operation.step('offline', (signal) => takeOffline(unit, signal))
+      if (!flushed) await operation.step('offline', (signal) => takeOffline(unit, signal, sequence))
       await operation.step('delete', async (signal) => {
         await removePath(path, signal)
         await accessTo(path, fabric, architecture)?.forget(unit, signal)

@@ -204,7 +204,7 @@ async function endSessions(
 }
 
 function takeAllOffline(paths: readonly ScsiPath[], operation: Operation): Promise<void> {
-  return operation.step('offline', (signal) => each(paths, ({ unit }) => takeOffline(unit, signal)))
+  return operation.step('offline', (signal) => each(paths, ({ unit, sequence }) => takeOffline(unit, signal, sequence)))
 }
 
 function deletePaths(paths: readonly ScsiPath[], operation: Operation): Promise<void> {

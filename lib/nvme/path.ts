@@ -1,9 +1,8 @@
 import type { DeviceFacts } from '../binding.ts'
 import { factsWhenOpen } from '../block/disk.ts'
 import { BrickError } from '../errors.ts'
-import { asBrickError } from '../operation.ts'
 import type { Operation } from '../operation.ts'
-import { Rollback, withLeftovers } from '../rollback.ts'
+import { Rollback, undone } from '../rollback.ts'
 import type { Leftover } from '../rollback.ts'
 import { Watch } from '../wait.ts'
 import { activeNamespaces, namespaceNames } from './admin.ts'
@@ -59,7 +58,7 @@ export async function bringUp(
       fresh ? takeDown(destination, places, name, found.namespace, operation) : nothing
     return { address: destination.address, controller: name, ...found, undo }
   } catch (error) {
-    throw withLeftovers(asBrickError(error, 'attach'), await rollback.run(operation))
+    throw await undone(error, 'attach', () => rollback.run(operation))
   }
 }
 

@@ -6,7 +6,7 @@ import { asBrickError, Operation } from '../operation.ts'
 import type { CallOptions } from '../operation.ts'
 import type { DeviceInfo } from '../properties/device-info.ts'
 import type { Replication } from '../properties/nvmeof.ts'
-import { Rollback, withLeftovers } from '../rollback.ts'
+import { Rollback, undone } from '../rollback.ts'
 import { together } from '../together.ts'
 import { attempts } from '../volume/attempts.ts'
 import { within } from '../volume/calls.ts'
@@ -38,7 +38,7 @@ export class Mirror implements VolumeCalls {
       const mirror = await assemble(this.#replication, paths, operation)
       return await this.#describe(mirror, attached, failures, operation)
     } catch (error) {
-      throw withLeftovers(asBrickError(error, 'attach'), await rollback.run(operation))
+      throw await undone(error, 'attach', () => rollback.run(operation))
     }
   }
 

@@ -58,7 +58,7 @@ export async function isReplaced({ unit, sequence }: ScsiPath, signal: AbortSign
  */
 export async function removePath({ unit, disk, sequence }: ScsiPath, signal: AbortSignal): Promise<void> {
   try {
-    await remove(unit, signal, sequence === null ? {} : { only: { name: disk.name, sequence } })
+    await remove(unit, signal, { only: sequence })
   } catch (error) {
     if (!failedWith(error, 'ESTALE')) throw error
     throw new BrickError('IDENTITY_MISMATCH', `${disk.path} is another disk now than the one that was to be removed`, {

@@ -1,5 +1,5 @@
 import { binding, failedWith, finish } from '../binding.ts'
-import type { DeviceFacts, Identification } from '../binding.ts'
+import type { DeviceFacts, Identification, Job } from '../binding.ts'
 import { deviceFacts, deviceLane, factsWhenOpen } from '../block/disk.ts'
 import { bytesOf, listDirectory, readFile, readFiles } from '../files.ts'
 import type { FileRead } from '../files.ts'
@@ -19,12 +19,6 @@ export interface UnitAddress {
 export interface Disk {
   readonly name: string
   readonly path: string
-}
-
-/** A disk with the number that the kernel gave it, which no other disk ever has while the host runs, unlike its name and its place. */
-export interface NumberedDisk {
-  readonly name: string
-  readonly sequence: number
 }
 
 /** A disk with what it says of itself. */
@@ -127,37 +121,42 @@ function openDisk(disk: Disk, signal: AbortSignal): OpenedDisk {
  * Removes the unit from this host and returns when its disk has gone. A unit that has gone already is fine.
  *
  * @param offline first makes the kernel fail what is still to be written instead of waiting for the device
- * @param only the disk that is meant, if there is one: another at its place stays
+ * @param only the number that the kernel gave the disk that is meant, and gives no other while the host runs, unlike a
+ *   name and a place: another disk at its place stays
  * @throws SystemError ESTALE when there is another disk
  */
 export async function remove(
   unit: UnitAddress,
   signal: AbortSignal,
-  { offline = false, only }: { offline?: boolean; only?: NumberedDisk } = {},
+  { offline = false, only = null }: { offline?: boolean; only?: number | null } = {},
 ): Promise<void> {
   using watch = new Watch('kernel', [`/${unit.hctl}`], ({ action }) => action === 'remove')
   if (offline) await takeOffline(unit, signal)
-  const [lane, attribute] = [hostLane(unit.host), `${folder(unit.hctl)}/delete`]
-  const number = only && { path: `${folder(unit.hctl)}/block/${only.name}/diskseq`, content: `${only.sequence}\n` }
-  const deletion = number
-    ? binding().writeAttributeIf(lane, attribute, '1', number)
-    : binding().writeAttribute(lane, attribute, '1')
   try {
-    await finish(deletion, signal)
+    await finish(writeTo(unit, 'delete', '1', only), signal)
   } catch (error) {
     if (!failedWith(error, 'ENOENT', 'ENODEV')) throw error
   }
   await watch.until(async () => ((await unitExists(unit, signal)) ? undefined : true), signal)
 }
 
-/** Makes the kernel fail whatever is still to be written to the unit. */
-export async function takeOffline({ hctl, host }: UnitAddress, signal: AbortSignal): Promise<void> {
+/**
+ * Makes the kernel fail whatever is still to be written to the unit.
+ *
+ * @param only the number of the disk that is meant, if it is known: another at its place is left as it is
+ */
+export async function takeOffline(unit: UnitAddress, signal: AbortSignal, only: number | null = null): Promise<void> {
   try {
-    await finish(binding().writeAttribute(hostLane(host), `${folder(hctl)}/state`, 'offline\n'), signal)
+    await finish(writeTo(unit, 'state', 'offline\n', only), signal)
   } catch (error) {
     // EINVAL: its transport has lost the target, and will fail it by itself (store_state_field in scsi_sysfs.c).
-    if (!failedWith(error, 'ENOENT', 'ENODEV', 'EINVAL')) throw error
+    if (!failedWith(error, 'ENOENT', 'ENODEV', 'EINVAL', 'ESTALE')) throw error
   }
+}
+
+function writeTo({ hctl, host }: UnitAddress, attribute: string, value: string, only: number | null): Job<void> {
+  const numbers = only === null ? [] : [{ pattern: `${folder(hctl)}/block/*/diskseq`, content: `${only}\n` }]
+  return binding().writeAttributeIf(hostLane(host), `${folder(hctl)}/${attribute}`, value, numbers)
 }
 
 /** Makes the kernel read the unit's size and pages anew; it has when this returns (scsi_rescan_device). */

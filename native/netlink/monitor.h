@@ -81,7 +81,8 @@ class NetlinkMonitor {
   NetlinkMonitor& operator=(const NetlinkMonitor&) = delete;
 
  private:
-  // So many events are handed over together at most: one delivery is to stay far below a millisecond.
+  // So many messages are read at a stretch, wanted or not: to hand over what they say is to stay far below a
+  // millisecond, and in a storm of them a monitor that is to stop must hear of it.
   static constexpr std::size_t batch_limit = 64;
 
   void run(const char* name) {
@@ -94,9 +95,9 @@ class NetlinkMonitor {
     }
   }
 
-  // Reads until the socket is empty or the batch full; false when it cannot be read any more.
+  // Reads until the socket is empty or it was enough; false when it cannot be read any more.
   bool read_batch(Batch& batch) {
-    while (batch.events.size() < batch_limit) {
+    for (std::size_t count = 0; count < batch_limit; ++count) {
       Datagram datagram;
       switch (read_datagram(socket_.get(), buffer_, datagram)) {
         case Reading::message:

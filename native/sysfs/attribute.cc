@@ -1,9 +1,12 @@
 #include "sysfs/attribute.h"
 
 #include <fcntl.h>
+#include <glob.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <span>
 #include <utility>
 
 #include "core/file_descriptor.h"
@@ -44,6 +47,44 @@ int read_at(int directory, const char* path, GrowingBytes& out, End end) {
   }
 }
 
+// What a device has goes with it: an attribute that is there no more, and one of whose device there is no more.
+bool is_gone(int error) { return error == ENOENT || error == ENODEV; }
+
+// The files that a pattern matches.
+class Matches {
+ public:
+  explicit Matches(const std::string& pattern) {
+    // A folder that has gone has nothing that could match; of one that cannot be read that is not known.
+    const auto refused = [](const char*, int error) { return is_gone(error) ? 0 : 1; };
+    const auto result = ::glob(pattern.c_str(), GLOB_NOSORT, refused, &found_);
+    if (result == 0 || result == GLOB_NOMATCH) return;
+    ::globfree(&found_);
+    throw SystemError(result == GLOB_NOSPACE ? ENOMEM : EIO, "glob", pattern);
+  }
+  ~Matches() { ::globfree(&found_); }
+  Matches(const Matches&) = delete;
+  Matches& operator=(const Matches&) = delete;
+
+  [[nodiscard]] std::span<const char* const> paths() const { return {found_.gl_pathv, found_.gl_pathc}; }
+
+ private:
+  glob_t found_{};
+};
+
+bool holds(const Expectation& expected) {
+  const Matches matches(expected.pattern);
+  return std::ranges::all_of(matches.paths(), [&expected](const char* path) {
+    const auto content = read_if_there(path);
+    return !content || *content == expected.content;
+  });
+}
+
+void write_to(const FileDescriptor& file, const std::string& path, std::string_view value) {
+  const auto written = ::write(file.get(), value.data(), value.size());
+  if (written < 0) throw SystemError(errno, "write", path);
+  if (static_cast<std::size_t>(written) != value.size()) throw SystemError(EIO, "write", path, "short write");
+}
+
 }  // namespace
 
 int read_attribute_at(int directory, const char* path, GrowingBytes& out) {
@@ -69,7 +110,7 @@ std::vector<FileRead> read_files(const std::vector<std::string>& paths) {
 
 std::optional<std::string> read_if_there(const std::string& path) {
   auto [error, content] = read_files({path}).front();
-  if (error == ENOENT || error == ENODEV) return std::nullopt;
+  if (is_gone(error)) return std::nullopt;
   if (error != 0) throw SystemError(error, "read", path);
   return std::move(content);
 }
@@ -84,16 +125,15 @@ std::vector<std::string> list_directory(const std::string& path) {
 }
 
 void write_attribute(const std::string& path, std::string_view value) {
-  const auto file = open_path(path, O_WRONLY);
-  const auto written = ::write(file.get(), value.data(), value.size());
-  if (written < 0) throw SystemError(errno, "write", path);
-  if (static_cast<std::size_t>(written) != value.size()) throw SystemError(EIO, "write", path, "short write");
+  write_to(open_path(path, O_WRONLY), path, value);
 }
 
-void write_attribute_if(const Expectation& expected, const std::string& path, std::string_view value) {
-  const auto content = read_if_there(expected.path);
-  if (content && *content != expected.content) throw SystemError(ESTALE, "write", path);
-  write_attribute(path, value);
+void write_attribute_if(const std::vector<Expectation>& expected, const std::string& path, std::string_view value) {
+  // Opened first, it is the attribute of whoever is looked at next, or of somebody who has gone by then: the kernel
+  // answers ENODEV to what is written to that, and nobody who comes to the place later gets to hear of it.
+  const auto file = open_path(path, O_WRONLY);
+  if (!std::ranges::all_of(expected, holds)) throw SystemError(ESTALE, "write", path);
+  write_to(file, path, value);
 }
 
 }  // namespace hostbrick

@@ -30,17 +30,18 @@ std::vector<std::string> list_directory(const std::string& path);
 /** Writes `value` in a single write(2), as sysfs attributes want it. Returns when the kernel has carried it out. */
 void write_attribute(const std::string& path, std::string_view value);
 
-/** A file, and what it must hold. */
+/** What each file that a pattern (glob(7)) matches must hold. */
 struct Expectation {
-  std::string path;
+  std::string pattern;
   std::string content;
 };
 
 /**
- * The same, if the file holds what is expected: ESTALE when it holds something else. One that is not there (any more)
- * is no obstacle.
+ * The same, if all these files hold what is expected: ESTALE when one holds something else. A pattern that matches
+ * nothing is no obstacle, nor is a file that goes meanwhile. The attribute is opened before they are looked at: of a
+ * device that has been replaced since, the write fails with ENODEV.
  */
-void write_attribute_if(const Expectation& expected, const std::string& path, std::string_view value);
+void write_attribute_if(const std::vector<Expectation>& expected, const std::string& path, std::string_view value);
 
 /**
  * Adds the sysfs attribute that `directory` (a descriptor, or AT_FDCWD) names `path` to `out`; returns 0 or errno.

@@ -1,9 +1,11 @@
 #include "sysfs/binding.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "core/call.h"
 #include "core/convert.h"
@@ -39,14 +41,21 @@ Napi::Value write_value(const Napi::CallbackInfo& info) {
                     });
 }
 
+std::vector<Expectation> to_expectations(const Napi::Array& list) {
+  std::vector<Expectation> expected;
+  expected.reserve(list.Length());
+  for (std::uint32_t i = 0; i < list.Length(); ++i) {
+    const auto one = list.Get(i).As<Napi::Object>();
+    expected.push_back({one.Get("pattern").As<Napi::String>(), one.Get("content").As<Napi::String>()});
+  }
+  return expected;
+}
+
 Napi::Value write_value_if(const Napi::CallbackInfo& info) {
-  const auto expected = info[3].As<Napi::Object>();
   return start_call(
       info.Env(), info[0].As<Napi::String>(),
       [path = info[1].As<Napi::String>().Utf8Value(), value = info[2].As<Napi::String>().Utf8Value(),
-       condition = Expectation{expected.Get("path").As<Napi::String>(), expected.Get("content").As<Napi::String>()}] {
-        write_attribute_if(condition, path, value);
-      });
+       expected = to_expectations(info[3].As<Napi::Array>())] { write_attribute_if(expected, path, value); });
 }
 
 Napi::Value walk_folders(const Napi::CallbackInfo& info) {

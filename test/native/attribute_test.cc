@@ -2,12 +2,15 @@
 
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "support.h"
@@ -109,22 +112,58 @@ TEST_CASE("writes a value") {
   CHECK_FALSE(std::filesystem::exists(folder / "missing"));
 }
 
-TEST_CASE("writes a value if another file holds what is expected, or has gone") {
+TEST_CASE("writes a value if other files hold what is expected, or have gone") {
   const TemporaryFolder folder;
   const auto path = folder.write("delete", "");
-  const auto number = folder.write("diskseq", "17\n");
-  write_attribute_if({number, "17\n"}, path, "1");
+  const auto number = folder.write("block/sda/diskseq", "17\n");
+  write_attribute_if({{number, "17\n"}}, path, "1");
   CHECK(content_of(path) == "1");
+  write_attribute_if({}, folder.write("nothing", ""), "1");
+  CHECK(content_of(folder / "nothing") == "1");
 
   const auto other = folder.write("other", "");
-  const auto failure = failure_of([&] { write_attribute_if({number, "18\n"}, other, "1"); });
+  const auto failure = failure_of([&] { write_attribute_if({{number, "18\n"}}, other, "1"); });
   CHECK(failure.error() == ESTALE);
   CHECK(failure.path() == other);
-  CHECK(failure_of([&] { write_attribute_if({folder.path(), "1"}, other, "1"); }).error() == EISDIR);
+  CHECK(failure_of([&] { write_attribute_if({{number, "17\n"}, {number, "18\n"}}, other, "1"); }).error() == ESTALE);
+  CHECK(failure_of([&] { write_attribute_if({{folder.path(), "1"}}, other, "1"); }).error() == EISDIR);
   CHECK(content_of(other).empty());
 
-  write_attribute_if({folder / "missing", "17\n"}, other, "1");
+  write_attribute_if({{folder / "missing", "17\n"}, {folder / "missing/*/diskseq", "17\n"}}, other, "1");
   CHECK(content_of(other) == "1");
+  CHECK(failure_of([&] { write_attribute_if({}, folder / "missing", "1"); }).error() == ENOENT);
+}
+
+TEST_CASE("a value that is meant for one device is not written when another is at its place, by whatever name") {
+  const TemporaryFolder folder;
+  const auto path = folder.write("device/delete", "");
+  const Expectation expected{folder / "device/block/*/diskseq", "17\n"};
+  folder.write("device/block/sdb/diskseq", "18\n");
+  CHECK(failure_of([&] { write_attribute_if({expected}, path, "1"); }).error() == ESTALE);
+  folder.write("device/block/sda/diskseq", "17\n");
+  CHECK(failure_of([&] { write_attribute_if({expected}, path, "1"); }).error() == ESTALE);
+  CHECK(content_of(path).empty());
+
+  std::filesystem::remove_all(folder / "device/block/sdb");
+  write_attribute_if({expected}, path, "1");
+  CHECK(content_of(path) == "1");
+}
+
+TEST_CASE("a value goes to the device that was there before it was looked at") {
+  const TemporaryFolder folder;
+  const auto path = folder.write("delete", "");
+  // Whoever reads the number of the old device waits until the new one has come to its place.
+  REQUIRE(::mkfifo((folder / "diskseq").c_str(), 0600) == 0);
+  std::thread replacement([&] {
+    std::ofstream number(folder / "diskseq");
+    std::filesystem::rename(path, folder / "old");
+    folder.write("delete", "");
+    number << "17\n";
+  });
+  write_attribute_if({{folder / "diskseq", "17\n"}}, path, "1");
+  replacement.join();
+  CHECK(content_of(folder / "old") == "1");
+  CHECK(content_of(path).empty());
 }
 
 TEST_CASE("the kernel's refusal is an error") {

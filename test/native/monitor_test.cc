@@ -180,6 +180,23 @@ TEST_CASE("a monitor stops at once") {
   CHECK(std::chrono::steady_clock::now() - start < deadline);
 }
 
+TEST_CASE("a monitor stops in a storm of what nobody wants") {
+  Pair pair;
+  const auto start = std::chrono::steady_clock::now();
+  Gate begun;
+  // Before one message is done with, the next is there.
+  const auto parse = [&, first = true](const Datagram&, NetlinkBatch<int>&) mutable {
+    if (std::exchange(first, false)) begun.open();
+    if (std::chrono::steady_clock::now() - start < deadline) pair.send("more");
+  };
+  pair.send("first");
+  {
+    const NetlinkMonitor<int> monitor(std::move(pair.receiver), "storm", 16, parse, [](const NetlinkBatch<int>&) {});
+    REQUIRE(begun.pass());
+  }
+  CHECK(std::chrono::steady_clock::now() - start < deadline);
+}
+
 TEST_CASE("a monitor whose other end has gone still stops") {
   Pair pair;
   Inbox inbox;

@@ -160,7 +160,7 @@ describe('changes of files', () => {
 
 describe('failures', () => {
   const missing = `${folder}/missing`
-  const other = { path: '/proc/version', content: 'another' }
+  const other = [{ pattern: '/proc/vers*n', content: 'another' }]
   const create = (path: string): FileOperation => ({ verb: 'createFile', path, content: '', mode: 0o600 })
   const cases: [string, () => Job<unknown>, string, string, string][] = [
     ['readFile', () => native.readFile('x', missing), 'ENOENT', 'read', missing],
@@ -175,7 +175,8 @@ describe('failures', () => {
     ],
     ['writeAttribute', () => native.writeAttribute('x', missing, '1'), 'ENOENT', 'open', missing],
     ['writeAttribute, refused', () => native.writeAttribute('x', '/dev/full', '1'), 'ENOSPC', 'write', '/dev/full'],
-    ['writeAttributeIf', () => native.writeAttributeIf('x', missing, '1', other), 'ESTALE', 'write', missing],
+    ['writeAttributeIf', () => native.writeAttributeIf('x', '/dev/null', '1', other), 'ESTALE', 'write', '/dev/null'],
+    ['writeAttributeIf of none', () => native.writeAttributeIf('x', missing, '1', other), 'ENOENT', 'open', missing],
     ['walkInParts', () => native.walkInParts('x', missing, '', null), 'ENOENT', 'open', missing],
     ['walk', () => native.walk('x', missing, ''), 'ENOENT', 'open', missing],
     ['makeDirectory', () => make('x', folder), 'EEXIST', 'mkdir', folder],

@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { constants, tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import type { TestContext } from 'node:test'
@@ -56,8 +65,10 @@ export class RecordedHost {
     replace('listDirectory', (lane, path) => this.#real.listDirectory(lane, this.#at(path)))
     replace('writeAttribute', (_lane, path, value) => this.#write(path, value))
     replace('writeAttributeIf', (_lane, path, value, expected) => {
-      const content = this.#textAt(expected.path)
-      if (content !== undefined && content !== expected.content) return job(Promise.reject(failure('ESTALE', path)))
+      const files = expected.flatMap(({ pattern, content }) =>
+        this.#matches(pattern).map((file) => [this.#textAt(file), content]),
+      )
+      if (files.some(([found, content]) => found !== content)) return job(Promise.reject(failure('ESTALE', path)))
       return this.#write(path, value)
     })
     replace('deviceFacts', (_lane, path) => answer(path, this.#facts.get(path)))
@@ -175,6 +186,14 @@ export class RecordedHost {
 
   #textAt(path: string): string | undefined {
     return existsSync(this.#at(path)) ? readFileSync(this.#at(path), 'utf8') : undefined
+  }
+
+  /** Of patterns with a '*' in place of whole names. */
+  #matches(pattern: string): string[] {
+    const [folder = '', ...rest] = pattern.split('/*')
+    if (rest.length === 0) return existsSync(this.#at(pattern)) ? [pattern] : []
+    const names = existsSync(this.#at(folder)) ? readdirSync(this.#at(folder)) : []
+    return names.flatMap((name) => this.#matches([`${folder}/${name}${rest[0] ?? ''}`, ...rest.slice(1)].join('/*')))
   }
 
   #page83(path: string): Buffer | undefined {

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { copyFileSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { closeSync, copyFileSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { constants } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { addonFile, eventually, freshPath, letGo, makeFifo, native } from './addon.mjs'
 
@@ -13,11 +15,27 @@ const isIdle = () => {
   return queued + running + parked === 0
 }
 
+const announce = (count) => {
+  for (let round = 0; round < count; round++) writeFileSync('/sys/class/mem/null/uevent', 'change')
+}
+/** More events than a monitor's queue holds, while nobody takes any out of it: its thread waits for room. */
+const flood = () => announce(6000)
+
+/** What a closed monitor must not call. */
+const unheard = () => (process.exitCode = 1)
+
+/** Sets a limit of this process, of prlimit(1). */
+const limit = (option) => execFileSync('prlimit', ['--pid', String(process.pid), option])
+
+/** How the addon refuses something for lack of `code`. */
+const refusal =
+  (code, syscall) =>
+  ({ errno, syscall: found }) =>
+    errno === -constants.errno[code] && found === syscall
+
 /** Makes the kernel announce something, again and again; ends when the process does, or with the function it returns. */
 function storm() {
-  const timer = setInterval(() => {
-    for (let count = 0; count < 50; count++) writeFileSync('/sys/class/mem/null/uevent', 'change')
-  })
+  const timer = setInterval(() => announce(50))
   timer.unref()
   return () => clearInterval(timer)
 }
@@ -51,7 +69,7 @@ const stories = {
       monitor.close()
     })
     monitor.only([''])
-    setTimeout(() => writeFileSync('/sys/class/mem/null/uevent', 'change'), 10).unref()
+    setTimeout(() => announce(1), 10).unref()
   },
 
   async 'The process ends though a job that was given up is stuck'() {
@@ -75,6 +93,71 @@ const stories = {
       if (seen > 1000) process.exit(0)
     })
     monitor.only([''])
+  },
+
+  async 'The process ends at once by process.exit while a monitor waits for room'() {
+    native.openMonitor('kernel', () => undefined).only([''])
+    flood()
+    process.exit(0)
+  },
+
+  async 'The process ends when a monitor that waits for room is closed'() {
+    const monitor = native.openMonitor('kernel', unheard)
+    monitor.only([''])
+    flood()
+    monitor.close()
+  },
+
+  async 'The process hears of what a monitor has lost while it was busy'() {
+    let lost = false
+    const monitor = native.openMonitor('kernel', (_, some) => (lost ||= some))
+    monitor.only([''])
+    // More than the queue and the socket hold together.
+    announce(120_000)
+    await eventually(() => lost)
+    monitor.close()
+  },
+
+  async 'The process hears nothing from a monitor that it has closed'() {
+    const monitor = native.openMonitor('kernel', unheard)
+    monitor.only([''])
+    announce(10)
+    // The thread delivers, and this one does not look.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50)
+    monitor.close()
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  },
+
+  async 'The process survives a shortage of descriptors'() {
+    limit('--nofile=100:')
+    const files = []
+    assert.throws(() => {
+      for (;;) files.push(openSync('/dev/null'))
+    })
+    const jobs = [
+      native.runProgram({ arguments: ['true'], environment: [], input: '' }),
+      native.probePort('127.0.0.1', 1, '', ''),
+      native.exchange([{ abstract: 'nobody' }], Buffer.alloc(1), 1),
+    ]
+    for (const { result, number } of jobs) {
+      native.abandon(number)
+      await assert.rejects(result, refusal('EMFILE', 'eventfd'))
+    }
+    assert.throws(() => native.openMonitor('kernel', () => undefined), refusal('EMFILE', 'socket'))
+    closeSync(files.pop())
+    assert.throws(() => native.openMonitor('kernel', () => undefined), refusal('EMFILE', 'eventfd'))
+    files.forEach(closeSync)
+  },
+
+  async 'The process survives a shortage of memory'() {
+    const path = freshPath()
+    writeFileSync(path, Buffer.alloc(15 << 20))
+    // The thread that reads it is there, and has room for some of them already.
+    await native.listDirectory('files', '/').result
+    const [, used] = /^VmSize:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))
+    limit(`--as=${(Number(used) + (4 << 10)) * 1024}:`)
+    await assert.rejects(native.readFiles('files', Array(10).fill(path)).result, refusal('ENOMEM', 'malloc'))
+    assert.throws(() => native.openMonitor('kernel', () => undefined), refusal('EAGAIN', 'pthread_create'))
   },
 
   async 'The process ends with the addon loaded twice'() {
@@ -124,6 +207,22 @@ const stories = {
       await worker.terminate()
     }
     calm()
+  },
+
+  async 'A worker is terminated while its monitor waits for room'() {
+    const worker = await startWorker('busy monitor')
+    flood()
+    await worker.terminate()
+  },
+
+  async 'A worker that is terminated takes its programs along'() {
+    const path = freshPath()
+    const worker = await startWorker('program', { path })
+    const pid = Number(readFileSync(path, 'utf8'))
+    process.kill(pid, 0)
+    await worker.terminate()
+    await eventually(isIdle)
+    assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' })
   },
 
   async 'A worker that is terminated loses its locks'() {
@@ -202,7 +301,7 @@ const stories = {
     delete opened.monitor
     await eventually(() => {
       globalThis.gc()
-      writeFileSync('/sys/class/mem/null/uevent', 'change')
+      announce(1)
       return seen > 3
     })
     close()
