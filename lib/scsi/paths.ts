@@ -36,19 +36,21 @@ export function scsiPaths({ devices }: Devices): ScsiPath[] {
 }
 
 /** Whether the disk's name is still its own. */
-export async function isStillThere(
-  { disk, sequence }: Pick<ScsiPath, 'disk' | 'sequence'>,
-  signal: AbortSignal,
-): Promise<boolean> {
-  if (sequence === null) return true
-  const number = await readFile('sysfs', `/sys/class/block/${disk.name}/diskseq`, signal, ['ENOENT', 'ENODEV'])
-  return number?.toString() === `${sequence}\n`
+export async function isStillThere({ disk, sequence }: ScsiPath, signal: AbortSignal): Promise<boolean> {
+  return sequence === null || (await numberOf(disk, signal)) === sequence
 }
 
-/** Whether another disk is at its place now. */
+/** Whether another disk is at its place now. One that is just going is none. */
 export async function isReplaced({ unit, sequence }: ScsiPath, signal: AbortSignal): Promise<boolean> {
   const disk = await findDisk(unit, signal)
-  return disk !== undefined && !(await isStillThere({ disk, sequence }, signal))
+  const number = disk && (await numberOf(disk, signal))
+  return number !== undefined && sequence !== null && number !== sequence
+}
+
+/** The kernel's number of the disk; undefined when it is going, or the kernel does not say. */
+async function numberOf({ name }: Disk, signal: AbortSignal): Promise<number | undefined> {
+  const number = await readFile('sysfs', `/sys/class/block/${name}/diskseq`, signal, ['ENOENT', 'ENODEV'])
+  return number && Number(number.toString())
 }
 
 /**

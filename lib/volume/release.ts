@@ -1,5 +1,6 @@
 import { flush, refuseInUse } from '../block/disk.ts'
 import { BrickError } from '../errors.ts'
+import { listDirectory } from '../files.ts'
 import type { PartitionedMap } from '../multipath/map.ts'
 import { queueAgain, refuseMapInUse, removeMap, removeMapWhenClosed, stopQueueing, wake } from '../multipath/removal.ts'
 import type { Operation } from '../operation.ts'
@@ -7,6 +8,7 @@ import { sameUnit } from '../scsi/identity.ts'
 import { Rollback, undone } from '../rollback.ts'
 import type { ScsiPath } from '../scsi/paths.ts'
 import { liveIdentityInReach } from '../scsi/unit.ts'
+import type { Disk } from '../scsi/unit.ts'
 import { together } from '../together.ts'
 import { attempts } from './attempts.ts'
 import type { Attempt } from './attempts.ts'
@@ -38,15 +40,15 @@ export async function release(volume: AttachedVolume, force: boolean, operation:
   const { attempt, failures } = attempts(force, operation)
   // A map need not have all disks: one may be in use for itself. They first, as nothing is changed of them.
   const alone = volume.paths.filter(({ holders }) => !volume.maps.some(({ device }) => holders.includes(device)))
-  const flushed = await together(alone.map((path) => releasePath(path, attempt)))
+  const flushed = await together(alone.map((path) => releasePath(path, volume.maps, attempt)))
   for (const map of volume.maps) flushed.push(await releaseMap(map, volume.paths, force, operation, attempt))
   return { failures, flushed: flushed.every(Boolean) }
 }
 
-async function releasePath(path: ScsiPath, attempt: Attempt): Promise<boolean> {
+async function releasePath(path: ScsiPath, maps: readonly PartitionedMap[], attempt: Attempt): Promise<boolean> {
   const { disk } = path
   const [, same] = await together([
-    attempt('use', (signal) => refuseInUse(disk.path, signal)),
+    attempt('use', (signal) => refuseOtherUse(disk, maps, signal)),
     attempt('identity', async (signal) => {
       const same = await isStillSame(path, signal)
       if (same !== undefined) return same
@@ -63,6 +65,20 @@ async function releasePath(path: ScsiPath, attempt: Attempt): Promise<boolean> {
     return true
   })
   return flushed === true
+}
+
+/** @throws BrickError DEVICE_IN_USE when anybody else uses the disk than these maps, into which it may have come by now */
+async function refuseOtherUse(
+  { name, path }: Disk,
+  maps: readonly PartitionedMap[],
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await refuseInUse(path, signal)
+  } catch (error) {
+    const holders = maps.length > 0 ? ((await listDirectory(`/sys/class/block/${name}/holders`, signal)) ?? []) : []
+    if (holders.length === 0 || !holders.every((holder) => maps.some(({ device }) => device === holder))) throw error
+  }
 }
 
 async function releaseMap(

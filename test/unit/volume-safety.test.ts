@@ -109,6 +109,27 @@ describe('a detach', limit, () => {
     assert.deepEqual([flushed, host.written], [[], []])
   })
 
+  it('takes no offence at a disk that comes into the map meanwhile', async (t) => {
+    const host = fibreChannelHost(t)
+    addMap(host, 'sdb')
+    playMultipathd(t, host)
+    replace(t, 'mapState', () =>
+      answer({
+        uuid: `mpath-3${ours}`,
+        suspended: false,
+        table: [{ type: 'multipath', parameters: '0 0 1 1 service-time 0 1 1 8:16 1 ' }],
+        status: [{ type: 'multipath', parameters: '2 0 0 0 1 1 A 0 1 0 8:16 A 0 ' }],
+      }),
+    )
+    replace(t, 'flushDevice', () => answer(undefined))
+    replace(t, 'heldExclusively', (_lane: string, path: string) => {
+      host.write(`${hostFolder}/rport-0:0-0/target0:0:0/0:0:0:1/block/sda/holders/dm-0`)
+      return answer(path === '/dev/sda')
+    })
+    await new FibreChannelConnector({ useMultipath: true }).disconnectVolume({ target_wwn: ports, target_lun: 1 })
+    assert.equal(host.written.length, 2)
+  })
+
   it('throws nothing away of a disk that does not say which volume it is', async (t) => {
     const host = fibreChannelHost(t)
     host.removeUnit('0:0:1:1')
