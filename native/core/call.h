@@ -2,14 +2,17 @@
 
 #include <napi.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
 
+#include "core/event.h"
 #include "core/lanes.h"
 #include "core/mailbox.h"
 #include "core/system_error.h"
@@ -34,8 +37,13 @@ class PendingCall {
 
   [[nodiscard]] bool settled() const { return settled_; }
 
-  /** Has `give_up` called when JavaScript gives up the call of the number that this returns. */
-  std::uint32_t enter(Mailbox::Message give_up) { return number_ = mailbox_->enter(std::move(give_up)); }
+  /** Has `give_up` called when JavaScript gives up the call, and the job abandoned when JavaScript ends. */
+  void enter(std::shared_ptr<Job> job, Mailbox::Message give_up) {
+    number_ = mailbox_->enter(std::move(job), std::move(give_up));
+  }
+
+  /** By which JavaScript knows the call; 0, which is nobody's, before it has been entered. */
+  [[nodiscard]] std::uint32_t number() const { return number_; }
 
   [[nodiscard]] const Napi::Promise::Deferred& deferred() const { return deferred_; }
   [[nodiscard]] const std::shared_ptr<Mailbox>& mailbox() const { return mailbox_; }
@@ -48,10 +56,13 @@ class PendingCall {
 };
 
 /**
- * { result, number }: the promise, and what `abandon` takes to reject it at once with ECANCELED and give the job up. To
- * make a function for each call would cost more than all the rest of it.
+ * { result, number }: the promise, and what `abandon` takes to reject it at once with ECANCELED and give the job up; 0
+ * for a call that is settled already. To make a function for each call would cost more than all the rest of it.
  */
 Napi::Object call_object(Napi::Env env, const std::shared_ptr<PendingCall>& call, const std::shared_ptr<Job>& job);
+
+/** The call object of a call that has failed before there was a job. */
+Napi::Object failed_call(Napi::Env env, const SystemError& failure);
 
 /**
  * Starts `work` on a lane and returns its call object. `convert(env, result)` makes the JavaScript value, on the
@@ -76,6 +87,8 @@ Napi::Object start_call(Napi::Env env, const std::string& lane, Work work, Conve
       outcome->result.emplace(work());
     } catch (const SystemError& failure) {
       outcome->failure.emplace(failure);
+    } catch (const std::bad_alloc&) {
+      outcome->failure.emplace(ENOMEM, "malloc");
     }
     return [mailbox, call, outcome, convert = std::move(convert)] {
       mailbox->post([call, outcome, convert](Napi::Env target) {
@@ -107,6 +120,24 @@ Napi::Object start_call(Napi::Env env, const std::string& lane, Work work) {
         return true;
       },
       [](Napi::Env target, bool) { return target.Undefined(); });
+}
+
+/**
+ * As above, for `work(interrupt)` that ends early once `interrupt` is set, as it is when the call is given up. It waits
+ * for no lock of the kernel's, but for somebody outside: its lane, whose name begins with `name`, is its own.
+ */
+template <typename Work, typename Convert>
+Napi::Object start_interruptible_call(Napi::Env env, const std::string& name, Work work, Convert convert) {
+  std::shared_ptr<Event> interrupt;
+  try {
+    interrupt = std::make_shared<Event>();
+  } catch (const SystemError& failure) {
+    return failed_call(env, failure);
+  }
+  const auto lane = name + ":" + std::to_string(interrupt->descriptor());
+  return start_call(
+      env, lane, [work = std::move(work), interrupt] { return work(std::as_const(*interrupt)); }, std::move(convert),
+      [interrupt] { interrupt->set(); });
 }
 
 }  // namespace hostbrick

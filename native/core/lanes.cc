@@ -114,9 +114,14 @@ void Lanes::run_next(std::unique_lock<std::mutex>& lock) {
 }
 
 void Lanes::abandon(const std::shared_ptr<Job>& job) {
+  // What a job that never runs holds goes now, not when its lane moves; and without the mutex, as it may take a while.
+  std::function<Job::Delivery()> work;
+  std::function<void()> interrupt;
   const std::lock_guard lock(mutex_);
   if (job->state_ == Job::State::queued) {
     --queued_;
+    work.swap(job->work_);
+    interrupt.swap(job->interrupt_);
   } else if (job->state_ == Job::State::running) {
     --running_;
     ++parked_;

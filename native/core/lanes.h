@@ -53,7 +53,7 @@ class Lanes {
   /** Queues the job. Throws SystemError when no thread can be started for it. */
   void post(const std::string& lane, std::shared_ptr<Job> job);
 
-  /** A queued job never runs; a running one is interrupted, if it can be, and parked. */
+  /** A queued job never runs, and lets go of what it holds; a running one is interrupted, if it can be, and parked. */
   void abandon(const std::shared_ptr<Job>& job);
 
   [[nodiscard]] Statistics statistics();

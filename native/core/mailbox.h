@@ -8,6 +8,8 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "core/lanes.h"
+
 namespace hostbrick {
 
 /**
@@ -31,13 +33,21 @@ class Mailbox {
   void hold(Napi::Env env);
   void release(Napi::Env env);
 
-  /** On the environment's thread: what gives up a call, under a number by which JavaScript knows it until it is
-   * settled. */
-  std::uint32_t enter(Message give_up);
+  /**
+   * On the environment's thread: a call's job and what gives the call up, under a number, never 0, by which JavaScript
+   * knows it until it is settled. The jobs of those that are not settled by the environment's end are abandoned.
+   */
+  std::uint32_t enter(std::shared_ptr<Job> job, Message give_up);
   void leave(std::uint32_t number) { calls_.erase(number); }
   void give_up(Napi::Env env, std::uint32_t number);
 
  private:
+  struct Call {
+    std::shared_ptr<Job> job;
+    Message give_up;
+  };
+
+  void close();
   static void deliver(Napi::Env env, Napi::Function callback, Mailbox* mailbox, Message* message);
   using Queue = Napi::TypedThreadSafeFunction<Mailbox, Message, deliver>;
 
@@ -46,7 +56,7 @@ class Mailbox {
   bool closed_ = false;
   std::size_t holders_ = 0;
   std::uint32_t last_number_ = 0;
-  std::unordered_map<std::uint32_t, Message> calls_;
+  std::unordered_map<std::uint32_t, Call> calls_;
 };
 
 }  // namespace hostbrick

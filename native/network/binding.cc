@@ -23,19 +23,16 @@ Napi::Value resolve(const Napi::CallbackInfo& info) {
   return start_call(info.Env(), "host:" + host, [host] { return resolve_host(host); }, to_array);
 }
 
-// Every probe waits on a lane of its own.
 Napi::Value probe(const Napi::CallbackInfo& info) {
-  const auto interrupt = std::make_shared<Event>();
   ProbedPort place{info[0].As<Napi::String>(), static_cast<std::uint16_t>(info[1].As<Napi::Number>().Uint32Value()),
                    info[2].As<Napi::String>(), info[3].As<Napi::String>()};
-  const auto lane = "probe:" + std::to_string(interrupt->descriptor());
-  return start_call(
-      info.Env(), lane,
-      [place = std::move(place), interrupt] {
-        probe_port(place, *interrupt);
+  return start_interruptible_call(
+      info.Env(), "probe",
+      [place = std::move(place)](const Event& interrupt) {
+        probe_port(place, interrupt);
         return true;
       },
-      [](Napi::Env env, bool) { return env.Undefined(); }, [interrupt] { interrupt->set(); });
+      [](Napi::Env env, bool) { return env.Undefined(); });
 }
 
 Listener to_listener(const Napi::Object& place) {
@@ -59,20 +56,15 @@ std::string to_bytes(const Napi::Value& buffer) {
   return {bytes.Data(), bytes.Length()};
 }
 
-// Every exchange waits on a lane of its own.
 Napi::Value exchange_with(const Napi::CallbackInfo& info) {
-  const auto interrupt = std::make_shared<Event>();
   const AnswerLength length{info[2].IsNumber() ? info[2].As<Napi::Number>().Uint32Value() : 0, !info[2].IsNumber()};
-  const auto lane = "exchange:" + std::to_string(interrupt->descriptor());
-  return start_call(
-      info.Env(), lane,
-      [listeners = to_listeners(info[0].As<Napi::Array>()), request = to_bytes(info[1]), length, interrupt] {
-        return exchange(listeners, request, length, *interrupt);
-      },
+  return start_interruptible_call(
+      info.Env(), "exchange",
+      [listeners = to_listeners(info[0].As<Napi::Array>()), request = to_bytes(info[1]),
+       length](const Event& interrupt) { return exchange(listeners, request, length, interrupt); },
       [](Napi::Env env, const std::string& answer) {
         return Napi::Buffer<char>::Copy(env, answer.data(), answer.size());
-      },
-      [interrupt] { interrupt->set(); });
+      });
 }
 
 Napi::Value to_object(Napi::Env env, const Answer& answer) {

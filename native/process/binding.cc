@@ -22,16 +22,13 @@ Napi::Value to_object(Napi::Env env, const Ending& ending) {
   return object;
 }
 
-// Every program waits on a lane of its own.
 Napi::Value run(const Napi::CallbackInfo& info) {
   const auto description = info[0].As<Napi::Object>();
-  const auto interrupt = std::make_shared<Event>();
   Program program{to_texts(description.Get("arguments")), to_texts(description.Get("environment")),
                   description.Get("input").As<Napi::String>()};
-  const auto lane = "program:" + std::to_string(interrupt->descriptor());
-  return start_call(
-      info.Env(), lane, [program = std::move(program), interrupt] { return run_program(program, *interrupt); },
-      to_object, [interrupt] { interrupt->set(); });
+  return start_interruptible_call(
+      info.Env(), "program",
+      [program = std::move(program)](const Event& interrupt) { return run_program(program, interrupt); }, to_object);
 }
 
 std::int64_t to_offset(const Napi::Value& value) {

@@ -196,6 +196,28 @@ TEST_CASE("what a job owns is freed when it has run") {
   CHECK(watched.expired());
 }
 
+TEST_CASE("what an abandoned queued job owns is freed at once, whatever its lane waits for") {
+  auto& lanes = new_lanes();
+  HeldJob first(lanes, "a");
+  // Its end may ask the lanes something.
+  const auto look = [&lanes](const int* number) {
+    CHECK(lanes.statistics().queued == 0);
+    delete number;
+  };
+  std::shared_ptr<int> worked(new int(1), look);
+  std::shared_ptr<int> interrupting(new int(2), look);
+  const std::weak_ptr<int> watched_work = worked;
+  const std::weak_ptr<int> watched_interrupt = interrupting;
+  const auto job = post(
+      lanes, "a", [worked = std::move(worked)] { FAIL_CHECK("an abandoned job ran with " << *worked); },
+      [interrupting = std::move(interrupting)] { FAIL_CHECK("it was interrupted by " << *interrupting); });
+  lanes.abandon(job);
+  CHECK(watched_work.expired());
+  CHECK(watched_interrupt.expired());
+  first.let_go();
+  CHECK(comes_to_rest(lanes));
+}
+
 TEST_CASE("idle threads are used again") {
   auto& lanes = new_lanes();
   for (int i = 0; i < 100; ++i) {

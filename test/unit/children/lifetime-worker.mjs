@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { parentPort, workerData } from 'node:worker_threads'
 import { eventually, native } from './addon.mjs'
 
@@ -33,6 +34,14 @@ const tasks = {
     native.openMonitor('kernel', () => undefined).only([''])
     begun()
     for (;;);
+  },
+
+  async program() {
+    const script = 'echo $$ > $FILE.new; mv $FILE.new $FILE; exec sleep 1000'
+    const environment = ['PATH=/usr/bin:/bin', `FILE=${path}`]
+    native.runProgram({ arguments: ['sh', '-c', script], environment, input: '' })
+    await eventually(() => existsSync(path))
+    begun()
   },
 
   async lock() {

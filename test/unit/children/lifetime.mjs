@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { copyFileSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { closeSync, copyFileSync, openSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { constants } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { addonFile, eventually, freshPath, letGo, makeFifo, native } from './addon.mjs'
 
@@ -21,6 +23,15 @@ const flood = () => announce(6000)
 
 /** What a closed monitor must not call. */
 const unheard = () => (process.exitCode = 1)
+
+/** Sets a limit of this process, of prlimit(1). */
+const limit = (option) => execFileSync('prlimit', ['--pid', String(process.pid), option])
+
+/** How the addon refuses something for lack of `code`. */
+const refusal =
+  (code, syscall) =>
+  ({ errno, syscall: found }) =>
+    errno === -constants.errno[code] && found === syscall
 
 /** Makes the kernel announce something, again and again; ends when the process does, or with the function it returns. */
 function storm() {
@@ -101,8 +112,8 @@ const stories = {
     let lost = false
     const monitor = native.openMonitor('kernel', (_, some) => (lost ||= some))
     monitor.only([''])
-    // More than the queue and the socket hold together.
-    announce(120_000)
+    // More than the queue and a socket of 4 MiB hold together.
+    announce(30_000)
     await eventually(() => lost)
     monitor.close()
   },
@@ -115,6 +126,42 @@ const stories = {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50)
     monitor.close()
     await new Promise((resolve) => setTimeout(resolve, 20))
+  },
+
+  async 'The process survives a shortage of descriptors'() {
+    limit('--nofile=100:')
+    const files = []
+    assert.throws(() => {
+      for (;;) files.push(openSync('/dev/null'))
+    })
+    const jobs = [
+      native.runProgram({ arguments: ['true'], environment: [], input: '' }),
+      native.probePort('127.0.0.1', 1, '', ''),
+      native.exchange([{ abstract: 'nobody' }], Buffer.alloc(1), 1),
+    ]
+    for (const { result, number } of jobs) {
+      native.abandon(number)
+      await assert.rejects(result, refusal('EMFILE', 'eventfd'))
+    }
+    assert.throws(() => native.openMonitor('kernel', () => undefined), refusal('EMFILE', 'socket'))
+    closeSync(files.pop())
+    assert.throws(() => native.openMonitor('kernel', () => undefined), refusal('EMFILE', 'eventfd'))
+    files.forEach(closeSync)
+  },
+
+  async 'The process survives a shortage of memory'() {
+    const path = freshPath()
+    writeFileSync(path, '')
+    truncateSync(path, 15 << 20)
+    // The thread that is going to read it is there.
+    await native.listDirectory('files', '/').result
+    // Node is to need none while there is none.
+    globalThis.gc()
+    const [, used] = /^VmSize:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))
+    // While its first 8 MiB are read into room for 16.
+    limit(`--as=${(Number(used) + (20 << 10)) * 1024}:`)
+    assert.throws(() => native.openMonitor('kernel', () => undefined), refusal('EAGAIN', 'pthread_create'))
+    await assert.rejects(native.readFile('files', path).result, refusal('ENOMEM', 'malloc'))
   },
 
   async 'The process ends with the addon loaded twice'() {
@@ -170,6 +217,16 @@ const stories = {
     const worker = await startWorker('busy monitor')
     flood()
     await worker.terminate()
+  },
+
+  async 'A worker that is terminated takes its programs along'() {
+    const path = freshPath()
+    const worker = await startWorker('program', { path })
+    const pid = Number(readFileSync(path, 'utf8'))
+    process.kill(pid, 0)
+    await worker.terminate()
+    await eventually(isIdle)
+    assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' })
   },
 
   async 'A worker that is terminated loses its locks'() {
