@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <csignal>
 #include <string_view>
+#include <utility>
 
 #include "core/file_descriptor.h"
 #include "core/system_error.h"
@@ -149,21 +150,24 @@ class Child {
   Child& operator=(const Child&) = delete;
 
   [[nodiscard]] int descriptor() const { return process_.get(); }
-  void kill() const { ::kill(-pid_, SIGKILL); }
+  void kill() const noexcept { ::kill(-pid_, SIGKILL); }
 
-  // Returns the status of a program that has ended.
+  // Returns the status of a program that has ended. ECHILD: somebody else in this process has it, or SIGCHLD is
+  // ignored.
   int wait() {
+    const auto pid = std::exchange(pid_, 0);
     int status = 0;
-    while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+    while (::waitpid(pid, &status, 0) < 0) {
+      if (errno != EINTR) throw SystemError(errno, "waitpid");
     }
-    pid_ = 0;
     return status;
   }
 
  private:
-  void end() {
+  void end() const noexcept {
     kill();
-    wait();
+    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+    }
   }
 
   pid_t pid_;
@@ -183,10 +187,12 @@ Ending run_program(const Program& program, const Event& interrupt) {
   make_nonblocking(input.writer);
   make_nonblocking(output.reader);
   make_nonblocking(error.reader);
-  Child child(spawn.start(program));
+  const auto pid = spawn.start(program);
+  // Before the child asks for a descriptor itself: a program that has been started is not to fail for lack of one.
   input.reader.close();
   output.writer.close();
   error.writer.close();
+  Child child(pid);
 
   Ending ending{-1, 0, {}, {}};
   std::string_view rest = program.input;

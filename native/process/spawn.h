@@ -22,7 +22,8 @@ struct Ending {
 
 /**
  * Runs a program in a process group of its own and waits for its end; no shell is involved.
- * When `interrupt` is set the whole group is killed. Throws SystemError when it cannot be started.
+ * When `interrupt` is set the whole group is killed. Throws SystemError when it cannot be started, and ECHILD when
+ * nobody can say how it ended.
  */
 Ending run_program(const Program& program, const Event& interrupt);
 

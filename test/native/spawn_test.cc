@@ -1,6 +1,7 @@
 #include "process/spawn.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -193,6 +194,32 @@ TEST_CASE("a program gets its signals as if from a shell") {
     CHECK((signals & 0x7fffffffU) == 0);  // Above are the C library's own.
   }
   CHECK(name == "SigIgn:");
+}
+
+TEST_CASE("a program of which nobody can say how it ended has not succeeded") {
+  // The kernel keeps no status for a process that ignores SIGCHLD.
+  auto* const before = std::signal(SIGCHLD, SIG_IGN);
+  const auto failure = failure_of([] { run_script("sleep 0.2"); });
+  std::signal(SIGCHLD, before);
+  CHECK(failure.error() == ECHILD);
+  CHECK(failure.operation() == "waitpid");
+}
+
+TEST_CASE("a program that has been started needs no more descriptors than it took to start it") {
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const rlimit few{64, before.rlim_max};
+  const Event interrupt;
+  std::vector<FileDescriptor> files;
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &few) == 0);
+  do files.emplace_back(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  while (files.back());
+  // Both ends of three pipes.
+  for (int count = 0; count < 7; ++count) files.pop_back();
+  const auto failure = failure_of([&] { run_program({{"/bin/true"}, {}, {}}, interrupt); });
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+  CAPTURE(failure.what());
+  CHECK(failure.error() == 0);
 }
 
 TEST_CASE("a program leaves no zombie and no descriptor") {
