@@ -1,5 +1,6 @@
 #pragma once
 
+#include <poll.h>
 #include <sys/eventfd.h>
 
 #include <cerrno>
@@ -17,6 +18,10 @@ class Event {
   }
 
   void set() noexcept { ::eventfd_write(descriptor_.get(), 1); }
+  [[nodiscard]] bool is_set() const noexcept {
+    pollfd polled{descriptor_.get(), POLLIN, 0};
+    return ::poll(&polled, 1, 0) > 0;
+  }
   [[nodiscard]] int descriptor() const noexcept { return descriptor_.get(); }
 
  private:

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <iterator>
 
@@ -35,10 +36,24 @@ FileDescriptor connect_port(const Listener& listener, const Event& interrupt) {
   return socket;
 }
 
+// A local listener whose queue is full tells nobody when there is room, and a socket that does not block would fail at
+// once: so the kernel is left to wait for it, time and again, and between the times there may be an interrupt.
+FileDescriptor connect_local(const Listener& listener, const Event& interrupt) {
+  constexpr std::chrono::milliseconds patience{200};
+  for (;;) {
+    try {
+      if (listener.kind == Listener::Kind::path) return connect_path(listener.address, patience);
+      return connect_abstract(listener.address, patience);
+    } catch (const SystemError& failure) {
+      if (failure.error() != EAGAIN) throw;
+    }
+    if (interrupt.is_set()) throw SystemError(ECANCELED, "connect", listener.address);
+  }
+}
+
 FileDescriptor connect_to(const Listener& listener, const Event& interrupt) {
   if (listener.kind == Listener::Kind::port) return connect_port(listener, interrupt);
-  auto socket =
-      listener.kind == Listener::Kind::path ? connect_path(listener.address) : connect_abstract(listener.address);
+  auto socket = connect_local(listener, interrupt);
   if (::fcntl(socket.get(), F_SETFL, O_NONBLOCK) < 0) throw SystemError(errno, "fcntl", listener.address);
   return socket;
 }

@@ -31,6 +31,11 @@ void set_option(const FileDescriptor& socket, int option, const Value& value) {
   if (::setsockopt(socket.get(), SOL_SOCKET, option, &value, sizeof value) < 0) throw SystemError(errno, "setsockopt");
 }
 
+timeval to_timeval(std::chrono::milliseconds time) {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(time);
+  return {seconds.count(), std::chrono::microseconds(time - seconds).count()};
+}
+
 void send_all(const FileDescriptor& socket, const std::string& request) {
   for (std::size_t sent = 0; sent < request.size();) {
     const auto length = ::send(socket.get(), request.data() + sent, request.size() - sent, MSG_NOSIGNAL);
@@ -83,7 +88,7 @@ Answer receive_all(const FileDescriptor& socket) {
 }
 
 /** `address` is what goes into sun_path: an abstract name begins with NUL, and neither has one at its end. */
-FileDescriptor connect_to(const std::string& address, const std::string& shown) {
+FileDescriptor connect_to(const std::string& address, const std::string& shown, std::chrono::milliseconds patience) {
   sockaddr_un target{};
   target.sun_family = AF_UNIX;
   if (address.size() > sizeof target.sun_path) throw SystemError(ENAMETOOLONG, "connect", shown);
@@ -92,6 +97,8 @@ FileDescriptor connect_to(const std::string& address, const std::string& shown) 
 
   FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!socket) throw SystemError(errno, "socket", shown);
+  // A connect(2) waits for room in the listener's queue, as long as a send(2) would (unix_stream_connect).
+  set_option(socket, SO_SNDTIMEO, to_timeval(patience));
   if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&target), length) < 0) {
     throw SystemError(errno, "connect", shown);
   }
@@ -101,17 +108,18 @@ FileDescriptor connect_to(const std::string& address, const std::string& shown) 
 
 }  // namespace
 
-FileDescriptor connect_abstract(const std::string& name) { return connect_to(std::string(1, '\0') + name, "@" + name); }
+FileDescriptor connect_abstract(const std::string& name, std::chrono::milliseconds patience) {
+  return connect_to(std::string(1, '\0') + name, "@" + name, patience);
+}
 
-FileDescriptor connect_path(const std::string& path) { return connect_to(path, path); }
+FileDescriptor connect_path(const std::string& path, std::chrono::milliseconds patience) {
+  return connect_to(path, path, patience);
+}
 
 Answer ask_abstract(const std::string& name, const std::string& request, std::chrono::milliseconds timeout) {
-  const auto socket = connect_abstract(name);
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(timeout);
-  const timeval limit{seconds.count(), std::chrono::microseconds(timeout - seconds).count()};
+  const auto socket = connect_abstract(name, timeout);
   set_option(socket, SO_PASSCRED, 1);
-  set_option(socket, SO_SNDTIMEO, limit);
-  set_option(socket, SO_RCVTIMEO, limit);
+  set_option(socket, SO_RCVTIMEO, to_timeval(timeout));
   send_all(socket, request);
   return receive_all(socket);
 }

@@ -13,11 +13,12 @@ namespace hostbrick {
  * Connects to the stream socket of this name in the abstract namespace (unix(7)). The address is exactly as long as the
  * name, which is what daemons in C bind, and not what every runtime's own sockets use. ECONNREFUSED when nobody
  * listens. Anyone may take a name that is free: EACCES when the listener is neither root's nor of this process's user.
+ * EAGAIN when its queue has had no room for `patience`, which also is how long a send(2) on the socket waits.
  */
-FileDescriptor connect_abstract(const std::string& name);
+FileDescriptor connect_abstract(const std::string& name, std::chrono::milliseconds patience);
 
 /** As above, to the socket at a path. ENOENT or ECONNREFUSED when nobody listens. */
-FileDescriptor connect_path(const std::string& path);
+FileDescriptor connect_path(const std::string& path, std::chrono::milliseconds patience);
 
 /** What a daemon said to one request before it closed the connection. */
 struct Answer {

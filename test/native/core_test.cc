@@ -85,8 +85,11 @@ TEST_CASE("an event stays readable once it is set") {
   Event event;
   pollfd polled{event.descriptor(), POLLIN, 0};
   CHECK(::poll(&polled, 1, 0) == 0);
+  CHECK_FALSE(event.is_set());
   event.set();
   event.set();
+  CHECK(event.is_set());
+  CHECK(event.is_set());
   CHECK(::poll(&polled, 1, 0) == 1);
   CHECK(::poll(&polled, 1, 0) == 1);
 }

@@ -18,6 +18,7 @@
 
 #include "core/event.h"
 #include "core/file_descriptor.h"
+#include "network/local_socket.h"
 #include "support.h"
 
 using namespace std::chrono_literals;
@@ -155,6 +156,34 @@ TEST_CASE("ends when it is interrupted") {
   CHECK(failure_of([&] { (void)hostbrick::exchange({at_path(path)}, "ask!", {1, false}, interrupt); }).error() ==
         ECANCELED);
   impatient.join();
+}
+
+TEST_CASE("waits for a listener whose queue is full, until there is room or it is interrupted") {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "socket";
+  auto listener = listen_at(path);
+  std::vector<FileDescriptor> waiting;
+  while (failure_of([&] { waiting.push_back(hostbrick::connect_path(path, 1ms)); }).error() == 0) {
+  }
+  Event interrupt;
+  std::thread impatient([&] {
+    std::this_thread::sleep_for(10ms);
+    interrupt.set();
+  });
+  CHECK(failure_of([&] { (void)hostbrick::exchange({at_path(path)}, "ask!", {1, false}, interrupt); }).error() ==
+        ECANCELED);
+  impatient.join();
+
+  // Longer than the kernel is left to wait at a time.
+  std::thread late([&] {
+    std::this_thread::sleep_for(250ms);
+    for (auto left = waiting.size(); left > 0; --left) {
+      FileDescriptor(::accept(listener.get(), nullptr, nullptr)).close();
+    }
+    const Peer peer(std::move(listener), {"yes"});
+  });
+  CHECK(hostbrick::exchange({at_path(path)}, "ask!", {3, false}, Event()) == "yes");
+  late.join();
 }
 
 TEST_SUITE_END();

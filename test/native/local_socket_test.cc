@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "support.h"
 
@@ -22,15 +23,19 @@ using hostbrick::test::TemporaryFolder;
 
 namespace {
 
+void bind_abstract(const hostbrick::FileDescriptor& listener, const std::string& name) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  name.copy(address.sun_path + 1, sizeof address.sun_path - 1);
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+  REQUIRE(::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), size) == 0);
+}
+
 // Answers one client as iscsid does: reads exactly so many bytes, says "yes" and closes the connection.
 class Daemon {
  public:
   explicit Daemon(std::size_t length) : name_("hostbrick-native-test-" + std::to_string(::getpid())) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    name_.copy(address.sun_path + 1, name_.size());
-    const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name_.size());
-    REQUIRE(::bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), size) == 0);
+    bind_abstract(listener_, name_);
     REQUIRE(::listen(listener_.get(), 1) == 0);
     thread_ = std::thread([this, length] {
       const hostbrick::FileDescriptor client(::accept(listener_.get(), nullptr, nullptr));
@@ -63,6 +68,14 @@ class Listener {
   }
 
   void close() { socket_.close(); }
+  void accept() const { hostbrick::FileDescriptor(::accept(socket_.get(), nullptr, nullptr)).close(); }
+  /** Connections that wait to be accepted, as many as there is room for. */
+  [[nodiscard]] static std::vector<hostbrick::FileDescriptor> fill(const std::string& path) {
+    std::vector<hostbrick::FileDescriptor> waiting;
+    while (failure_of([&] { waiting.push_back(hostbrick::connect_path(path, 1ms)); }).error() == 0) {
+    }
+    return waiting;
+  }
   /** As another user: whoever connects then is told who listened last. */
   void listen_as(uid_t user) {
     REQUIRE(::seteuid(user) == 0);
@@ -76,7 +89,7 @@ class Listener {
 };
 
 hostbrick::SystemError refusal(const std::string& path) {
-  return failure_of([&] { (void)hostbrick::connect_path(path); });
+  return failure_of([&] { (void)hostbrick::connect_path(path, 5s); });
 }
 
 }  // namespace
@@ -85,7 +98,7 @@ TEST_SUITE("a connection to a path") {
   TEST_CASE("is made where somebody listens") {
     const TemporaryFolder folder;
     const Listener listener(folder / "socket");
-    CHECK(hostbrick::connect_path(folder / "socket"));
+    CHECK(hostbrick::connect_path(folder / "socket", 5s));
   }
 
   TEST_CASE("fails where nothing is, and where nobody listens any more") {
@@ -102,10 +115,25 @@ TEST_SUITE("a connection to a path") {
     CHECK(refusal("/" + std::string(108, 'x')).error() == ENAMETOOLONG);
     // The NUL before an abstract name counts.
     const auto error_of = [](std::size_t size) {
-      return failure_of([size] { (void)hostbrick::connect_abstract(std::string(size, 'x')); }).error();
+      return failure_of([size] { (void)hostbrick::connect_abstract(std::string(size, 'x'), 5s); }).error();
     };
     CHECK(error_of(107) == ECONNREFUSED);
     CHECK(error_of(108) == ENAMETOOLONG);
+  }
+
+  TEST_CASE("is given up when the listener's queue has no room for it, and made as soon as it has") {
+    const TemporaryFolder folder;
+    const Listener listener(folder / "socket");
+    const auto waiting = Listener::fill(folder / "socket");
+    const auto start = std::chrono::steady_clock::now();
+    CHECK(failure_of([&] { (void)hostbrick::connect_path(folder / "socket", 50ms); }).error() == EAGAIN);
+    CHECK(std::chrono::steady_clock::now() - start >= 50ms);
+    std::thread late([&] {
+      std::this_thread::sleep_for(10ms);
+      listener.accept();
+    });
+    CHECK(hostbrick::connect_path(folder / "socket", 20s));
+    late.join();
   }
 
   TEST_CASE("is not made to another user's socket, even if the path was root's") {
@@ -133,6 +161,15 @@ TEST_SUITE("a question to a daemon") {
     const auto answer = hostbrick::ask_abstract(daemon.name(), std::string(16'113, 'x'), 5s);
     CHECK(answer.bytes.size() == 3);
     CHECK_FALSE(answer.consumed);
+  }
+
+  TEST_CASE("is given up when the daemon does not even accept it") {
+    const hostbrick::FileDescriptor listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const auto name = "hostbrick-native-test-deaf-" + std::to_string(::getpid());
+    bind_abstract(listener, name);
+    REQUIRE(::listen(listener.get(), 0) == 0);
+    const auto waiting = hostbrick::connect_abstract(name, 5s);
+    CHECK(failure_of([&] { (void)hostbrick::ask_abstract(name, "ask", 50ms); }).error() == EAGAIN);
   }
 
   TEST_CASE("that is a byte too short is given up, which lets the daemon go on") {
