@@ -8,11 +8,11 @@
 #include <cerrno>
 #include <charconv>
 #include <optional>
-#include <vector>
 
 #include "core/file_descriptor.h"
 #include "core/system_error.h"
 #include "nvme/kernel_log.h"
+#include "sysfs/attribute.h"
 
 namespace hostbrick {
 
@@ -41,18 +41,16 @@ std::vector<std::string_view> secrets_in(std::string_view options) {
   return secrets;
 }
 
-// The drivers' own lines: 'nvme nvme0: ...', 'nvme_fabrics: ...'. What the kernel does not understand it quotes there,
-// and that may be a secret.
-std::string reason_in(KernelLog& log, std::string_view options) {
-  const auto secrets = secrets_in(options);
-  std::string reason;
-  for (const auto& text : log.read()) {
-    const auto shown = [&text](std::string_view secret) { return text.find(secret) != std::string::npos; };
-    if (!text.starts_with("nvme") || std::ranges::any_of(secrets, shown)) continue;
-    if (!reason.empty()) reason += "; ";
-    reason += text;
+// The controllers that there are, but for the one of this instance; none where they cannot be listed.
+std::vector<std::string> other_controllers(std::optional<std::uint32_t> instance = {}) {
+  std::vector<std::string> names;
+  try {
+    names = list_directory("/sys/class/nvme");
+  } catch (const SystemError&) {
+    return names;
   }
-  return reason;
+  if (instance) std::erase(names, "nvme" + std::to_string(*instance));
+  return names;
 }
 
 std::optional<std::uint32_t> value_of(std::string_view reply, std::string_view name) {
@@ -73,11 +71,29 @@ FabricsController connect_fabrics(std::string_view options) {
   KernelLog log;
   if (::write(device.get(), options.data(), options.size()) < 0) {
     const auto error = errno;
-    throw SystemError(error, "write", fabrics, reason_in(log, options));
+    // What has failed over TCP, RDMA or the loop transport is no controller any more: those that there are, are others.
+    throw SystemError(error, "write", fabrics, reason_in(log.read(), options, other_controllers()));
   }
   auto controller = parse_fabrics_reply(read_answer(device));
-  if (controller.controller_id == unconnected) controller.reason = reason_in(log, options);
+  if (controller.controller_id == unconnected) {
+    controller.reason = reason_in(log.read(), options, other_controllers(controller.instance));
+  }
   return controller;
+}
+
+std::string reason_in(const std::vector<std::string>& texts, std::string_view options,
+                      const std::vector<std::string>& others) {
+  const auto secrets = secrets_in(options);
+  std::string reason;
+  for (const auto& text : texts) {
+    const auto shown = [&text](std::string_view secret) { return text.find(secret) != std::string::npos; };
+    const auto speaks = [&text](const std::string& name) { return text.starts_with("nvme " + name + ":"); };
+    if (!text.starts_with("nvme") || std::ranges::any_of(secrets, shown) || std::ranges::any_of(others, speaks))
+      continue;
+    if (!reason.empty()) reason += "; ";
+    reason += text;
+  }
+  return reason;
 }
 
 FabricsController parse_fabrics_reply(std::string_view reply) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace hostbrick {
 
@@ -32,6 +33,14 @@ std::string fabrics_options();
  * what the kernel's log says of the reason in `detail`, if it may be read.
  */
 FabricsController connect_fabrics(std::string_view options);
+
+/**
+ * What these texts of the kernel's log say of a connect with these options: the drivers' own lines, 'nvme nvme0: ...'
+ * and 'nvme_fabrics: ...', without those of the `others`, such as 'nvme1', which may be in trouble of their own. What
+ * the kernel does not understand it quotes, and that may be a secret: such a line is left out, too.
+ */
+std::string reason_in(const std::vector<std::string>& texts, std::string_view options,
+                      const std::vector<std::string>& others);
 
 /** Reads 'instance=0,cntlid=1\n', the kernel's answer to a connect. EBADMSG for anything else. */
 FabricsController parse_fabrics_reply(std::string_view reply);

@@ -12,8 +12,8 @@ namespace hostbrick {
 
 namespace {
 
-// PRINTK_MESSAGE_MAX of the kernel: no record is longer.
-constexpr std::size_t longest_record = 2048;
+// No record is longer: the kernel's limit is PRINTK_MESSAGE_MAX (2048), and before 6.3 CONSOLE_EXT_LOG_MAX.
+constexpr std::size_t longest_record = 8192;
 constexpr int most_records = 256;
 // <sys/syslog.h>: the three bits below are the level, those above who wrote it, the kernel being 0.
 constexpr unsigned first_foreign = 8;

@@ -99,6 +99,24 @@ TEST_CASE("the kernel's records are told from those of programs") {
   }
 }
 
+TEST_CASE("the reason of a failed connect is what the drivers say, but not of other controllers, and no secret") {
+  const std::vector<std::string> texts{
+      "nvme nvme1: failed to connect: -111",
+      "sd 0:0:0:0: [sda] Attached SCSI disk",
+      "nvme nvme10: Connect rejected",
+      "nvme nvme0: qid 0: authentication failed",
+      "nvme_fabrics: unknown parameter or missing value 'dhchap_secret=hidden' in ctrl creation request",
+      "nvme_fabrics: no handler found for transport loop",
+  };
+  const auto* const options = "transport=loop,dhchap_secret=hidden,nqn=x";
+  CHECK(reason_in(texts, options, {"nvme0", "nvme1"}) ==
+        "nvme nvme10: Connect rejected; nvme_fabrics: no handler found for transport loop");
+  CHECK(reason_in(texts, options, {"nvme10"}) ==
+        "nvme nvme1: failed to connect: -111; nvme nvme0: qid 0: authentication failed; "
+        "nvme_fabrics: no handler found for transport loop");
+  CHECK(reason_in({}, options, {}).empty());
+}
+
 TEST_CASE("what is no controller is refused by the kernel") {
   for (const std::function<void(const std::string&)>& verb : std::vector<std::function<void(const std::string&)>>{
            [](const std::string& device) { (void)identify(device, 1, 0, 1s); },
