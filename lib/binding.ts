@@ -28,7 +28,14 @@ export interface WalkPart {
 /** One change to the file system; `unless` lists the errno numbers that are as good as success. */
 export type FileOperation = { readonly unless?: readonly number[] } & (
   | { readonly verb: 'makeDirectory'; readonly path: string; readonly mode: number }
-  | { readonly verb: 'createFile'; readonly path: string; readonly content: string; readonly mode: number }
+  | {
+      readonly verb: 'createFile'
+      readonly path: string
+      readonly content: string
+      readonly mode: number
+      /** Its content is to outlast a crash of the host (fsync); else it may turn out empty. */
+      readonly durable?: boolean
+    }
   | { readonly verb: 'rename' | 'link'; readonly from: string; readonly to: string }
   | { readonly verb: 'symbolicLink'; readonly target: string; readonly path: string }
   | { readonly verb: 'unlink' | 'removeDirectory'; readonly path: string }

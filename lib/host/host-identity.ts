@@ -46,7 +46,8 @@ async function publish(path: string, line: string, signal: AbortSignal): Promise
   try {
     await change(signal, [
       { verb: 'makeDirectory', path: '/etc/nvme', mode: 0o755, unless: [EEXIST] },
-      { verb: 'createFile', path: made, content: `${line}\n`, mode: 0o644 },
+      // After a crash it is whole as well: a host that got another name would lose its volumes.
+      { verb: 'createFile', path: made, content: `${line}\n`, mode: 0o644, durable: true },
       // An empty one is what a failed attempt, or the maker of an image, has left.
       isEmpty ? { verb: 'rename', from: made, to: path } : { verb: 'link', from: made, to: path, unless: [EEXIST] },
     ])

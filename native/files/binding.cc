@@ -18,7 +18,9 @@ unsigned mode(const Napi::Object& object) { return object.Get("mode").As<Napi::N
 decltype(FileOperation::action) to_action(const Napi::Object& object) {
   const auto verb = text(object, "verb");
   if (verb == "makeDirectory") return MakeDirectory{text(object, "path"), mode(object)};
-  if (verb == "createFile") return CreateFile{text(object, "path"), text(object, "content"), mode(object)};
+  if (verb == "createFile") {
+    return CreateFile{text(object, "path"), text(object, "content"), mode(object), object.Get("durable").ToBoolean()};
+  }
   if (verb == "rename") return RenameFile{text(object, "from"), text(object, "to")};
   if (verb == "link") return LinkFile{text(object, "from"), text(object, "to")};
   if (verb == "symbolicLink") return SymbolicLink{text(object, "target"), text(object, "path")};

@@ -22,16 +22,22 @@ void carry_out(const MakeDirectory& directory) {
   if (::mkdir(directory.path.c_str(), directory.mode) < 0) throw SystemError(errno, "mkdir", directory.path);
 }
 
-void carry_out(const CreateFile& creation) {
-  const auto file = open_path(creation.path, O_WRONLY | O_CREAT | O_EXCL, creation.mode);
+void fill(const FileDescriptor& file, const CreateFile& creation) {
   for (std::string_view rest = creation.content; !rest.empty();) {
     const auto written = ::write(file.get(), rest.data(), rest.size());
-    if (written < 0) {
-      const auto error = errno;
-      ::unlink(creation.path.c_str());
-      throw SystemError(error, "write", creation.path);
-    }
+    if (written < 0) throw SystemError(errno, "write", creation.path);
     rest.remove_prefix(static_cast<std::size_t>(written));
+  }
+  if (creation.durable && ::fsync(file.get()) < 0) throw SystemError(errno, "fsync", creation.path);
+}
+
+void carry_out(const CreateFile& creation) {
+  const auto file = open_path(creation.path, O_WRONLY | O_CREAT | O_EXCL, creation.mode);
+  try {
+    fill(file, creation);
+  } catch (const SystemError&) {
+    ::unlink(creation.path.c_str());
+    throw;
   }
 }
 

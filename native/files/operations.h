@@ -15,6 +15,7 @@ struct CreateFile {
   std::string path;
   std::string content;
   unsigned mode;
+  bool durable = false;  ///< its content is on the disk before the next operation (fsync)
 };
 /** Atomic: whoever opens `to` sees the one file or the other, whole. */
 struct RenameFile {

@@ -2,10 +2,33 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <functional>
 #include <string>
 
 #include "files/operations.h"
 #include "support.h"
+
+namespace hostbrick::test {
+
+namespace {
+
+// What answers the core's fsync while a test plays the disk; else the kernel does. Below 0 it is -errno.
+std::function<int(int file)> played_fsync;
+
+}  // namespace
+
+}  // namespace hostbrick::test
+
+// The linker sends the core's calls of fsync here (--wrap).
+extern "C" int __real_fsync(int file);
+extern "C" int __wrap_fsync(int file);
+extern "C" int __wrap_fsync(int file) {
+  if (!hostbrick::test::played_fsync) return __real_fsync(file);
+  const auto result = hostbrick::test::played_fsync(file);
+  if (result >= 0) return result;
+  errno = -result;
+  return -1;
+}
 
 namespace hostbrick::test {
 
@@ -36,6 +59,27 @@ TEST_CASE("a file is created with its content and mode, once") {
   CHECK(failure.error() == EEXIST);
   CHECK(failure.path() == folder / "file");
   CHECK(content_of(folder / "file") == content);
+}
+
+TEST_CASE("a durable file is on the disk with all its content, or is none") {
+  const TemporaryFolder folder;
+  std::string synchronized;
+  int result = 0;
+  played_fsync = [&](int file) {
+    synchronized = content_of("/proc/self/fd/" + std::to_string(file));
+    return result;
+  };
+  carry_out({{CreateFile{folder / "plain", "plain", 0600}, {}}});
+  CHECK(synchronized.empty());
+  carry_out({{CreateFile{folder / "durable", "durable", 0600, true}, {}}});
+  CHECK(synchronized == "durable");
+  result = -EIO;
+  const auto failure = failure_of_one(CreateFile{folder / "lost", "lost", 0600, true});
+  played_fsync = {};
+  CHECK(failure.error() == EIO);
+  CHECK(failure.operation() == "fsync");
+  CHECK(failure.path() == folder / "lost");
+  CHECK_FALSE(std::filesystem::exists(folder / "lost"));
 }
 
 TEST_CASE("a folder is made and removed when it is empty") {
