@@ -26,9 +26,6 @@ class FileDescriptor {
   [[nodiscard]] int get() const noexcept { return number_; }
   explicit operator bool() const noexcept { return number_ >= 0; }
 
-  /** Hands the descriptor over to the caller. */
-  [[nodiscard]] int release() noexcept { return std::exchange(number_, -1); }
-
   void close() noexcept {
     if (number_ >= 0) ::close(std::exchange(number_, -1));
   }

@@ -4,7 +4,7 @@
 
 namespace hostbrick {
 
-/** runProgram({ arguments, environment, input }), lockByte(lane, path, offset) */
+/** runProgram({ arguments, environment, input }), lockByte(lane, path, offset), tryLockByte(path, offset) */
 void export_process(Napi::Env env, Napi::Object exports);
 
 }  // namespace hostbrick

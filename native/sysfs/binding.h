@@ -4,7 +4,10 @@
 
 namespace hostbrick {
 
-/** readFile(lane, path), listDirectory(lane, path), writeAttribute(lane, path, value), walk(lane, root, folders) */
+/**
+ * readFile(lane, path), readFiles(lane, paths), listDirectory(lane, path), writeAttribute(lane, path, value),
+ * writeAttributeIf(lane, path, value, expected), walk(lane, root, plan), walkInParts(lane, root, plan, only)
+ */
 void export_sysfs(Napi::Env env, Napi::Object exports);
 
 }  // namespace hostbrick
