@@ -26,7 +26,10 @@ export async function lock(key: string, signal: AbortSignal): Promise<Disposable
   queues.set(key, queue)
   const leaveQueue = (): void => {
     leave()
-    if (queues.get(key) === queue) queues.delete(key)
+    // Not before those who came earlier have left, too.
+    void queue.then(() => {
+      if (queues.get(key) === queue) queues.delete(key)
+    })
   }
   try {
     await orAborted(turn, signal)

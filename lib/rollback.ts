@@ -54,8 +54,14 @@ export async function orUndone<T>(outcome: Promise<T>, undo: () => Promise<Lefto
   try {
     return await outcome
   } catch (error) {
-    throw withLeftovers(asBrickError(error, 'attach'), await undo())
+    throw await undone(error, 'attach', undo)
   }
+}
+
+/** A step's failure, once what had been done until then is undone: also what is a defect of ours must not leave anything. */
+export async function undone(error: unknown, step: string, undo: () => Promise<Leftover[]>): Promise<BrickError> {
+  const leftovers = await undo()
+  return withLeftovers(asBrickError(error, step), leftovers)
 }
 
 /** A failure that could not be undone whole says what may be left. */

@@ -67,11 +67,12 @@ const patience = 5000
 const crowd = 16
 
 export async function readFacts(signal: AbortSignal): Promise<Facts> {
-  const [host, sessions, bytes, links] = await Promise.all([
+  // Before the devices: a link that comes with one afterwards must not look like one without.
+  const links = await readLinks('/dev/disk/by-id')
+  const [host, sessions, bytes] = await Promise.all([
     orAborted(inventory(), signal),
     readSessions(signal),
     finish(binding().walk('audit', '/sys', plan.text), signal),
-    readLinks('/dev/disk/by-id'),
   ])
   const entries = [...readWalk(bytes, plan)]
   const controllers = entries
@@ -89,16 +90,25 @@ export async function readFacts(signal: AbortSignal): Promise<Facts> {
 }
 
 async function readLinks(folder: string): Promise<{ link: string; node: string }[]> {
-  const names = await readdir(folder).catch((error: unknown) => {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
-    throw error
-  })
-  return Promise.all(
+  const names = (await unlessAbsent(readdir(folder))) ?? []
+  const links = await Promise.all(
     names.map(async (name) => {
       const link = `${folder}/${name}`
-      return { link, node: resolve(folder, await readlink(link)) }
+      const target = await unlessAbsent(readlink(link))
+      return target === undefined ? [] : [{ link, node: resolve(folder, target) }]
     }),
   )
+  return links.flat()
+}
+
+/** Undefined for what is not there (any more), and for what is no link. */
+async function unlessAbsent<T>(outcome: Promise<T>): Promise<T | undefined> {
+  try {
+    return await outcome
+  } catch (error) {
+    if (['ENOENT', 'EINVAL'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
+    throw error
+  }
 }
 
 async function readMaps({ devices }: Inventory, signal: AbortSignal): Promise<MapFacts[]> {

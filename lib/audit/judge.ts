@@ -126,13 +126,18 @@ function danglingLinks({ host, links }: Facts): Finding[] {
 }
 
 function mountPoints(host: Facts['host'], device: BlockDevice): string[] {
-  return host.mountsOf(device).map(({ path }) => path)
+  return withPartitions(host, device).flatMap((part) => host.mountsOf(part).map(({ path }) => path))
 }
 
 function release(host: Facts['host'], device: BlockDevice): string[] {
+  const parts = withPartitions(host, device)
   return [
     ...mountPoints(host, device).map((path) => `umount ${path}`),
-    ...device.holders.map((holder) => `take down what is built upon it: /dev/${holder}`),
-    `make sure that nothing has it open: fuser --verbose ${device.path}`,
+    ...parts.flatMap(({ holders }) => holders.map((holder) => `take down what is built upon it: /dev/${holder}`)),
+    `make sure that nothing has it open: fuser --verbose ${parts.map(({ path }) => path).join(' ')}`,
   ]
+}
+
+function withPartitions(host: Facts['host'], device: BlockDevice): BlockDevice[] {
+  return [device, ...(host.byParent.get(device.name) ?? [])]
 }

@@ -27,9 +27,19 @@ export function heldExclusively(path: string, signal: AbortSignal): Promise<bool
   return finish(binding().heldExclusively(deviceLane(path), path), signal)
 }
 
+/** The same; a device that has gone meanwhile is used by nobody. */
+export async function isInUse(path: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    return await heldExclusively(path, signal)
+  } catch (error) {
+    if (failedWith(error, 'ENOENT', 'ENXIO', 'ENODEV')) return false
+    throw error
+  }
+}
+
 /** @throws BrickError DEVICE_IN_USE when somebody holds it so */
 export async function refuseInUse(path: string, signal: AbortSignal): Promise<void> {
-  if (!(await heldExclusively(path, signal))) return
+  if (!(await isInUse(path, signal))) return
   throw new BrickError('DEVICE_IN_USE', `${path} is mounted, part of another device, or open exclusively`, {
     details: { device: path },
   })

@@ -45,6 +45,11 @@ export async function luksClose(name: string, signal: AbortSignal): Promise<void
 /** All that comes on standard input, to its end. Arguments can be read by every user of the host. */
 const keyOnInput = ['--key-file', '-']
 
+/** Whether this is a failure that cryptsetup has reported. Of one that was killed nobody knows what it has done. */
+export function hasFailed(error: unknown): boolean {
+  return error instanceof BrickError && Number(error.details['code'] ?? -1) > 0
+}
+
 async function cryptsetup(
   parameters: readonly string[],
   signal: AbortSignal,

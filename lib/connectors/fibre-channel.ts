@@ -14,6 +14,7 @@ import { readDeviceInfo } from '../properties/device-info.ts'
 import type { DeviceInfo } from '../properties/device-info.ts'
 import { parseFibreChannelProperties } from '../properties/fibre-channel.ts'
 import type { FibreChannelProperties } from '../properties/fibre-channel.ts'
+import { present } from '../properties/read.ts'
 import { byPathName } from '../udev/by-path.ts'
 import { parseReady } from '../volume/attach.ts'
 import type { VolumeCalls } from '../volume/calls.ts'
@@ -106,7 +107,9 @@ function reach(volume: FibreChannelProperties, architecture: Architecture): Reac
       return operation.step('find', (signal) => attachedFirst(routes, signal))
     },
     all: (routes) => Promise.resolve({ ways: routes, failure: undefined }),
-    bring: (route, patience, operation) => bringPath(volume, route, architecture, patience, operation),
+    wwn: volume.wwn,
+    bring: (route, patience, operation, wwn) =>
+      bringPath({ ...volume, ...present({ wwn }) }, route, architecture, patience, operation),
     async rejoin(missing, { wwn }, operation) {
       const { paths, fabric } = await operation.step('find', (signal) => findVolume(volume.targets, wwn, signal))
       if (paths.length === 0) return []

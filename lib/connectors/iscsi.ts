@@ -4,7 +4,7 @@ import { interfaceName } from '../iscsi/interface.ts'
 import { bringPath, volumeKey } from '../iscsi/path.ts'
 import type { IscsiPath } from '../iscsi/path.ts'
 import { formatPortal } from '../iscsi/portal.ts'
-import { leave, leaveToOthers } from '../iscsi/session-control.ts'
+import { leave, leaveStrays, leaveToOthers } from '../iscsi/session-control.ts'
 import { discoverTargets, namedTargets } from '../iscsi/targets.ts'
 import { lock } from '../lock.ts'
 import { parseReady } from '../volume/attach.ts'
@@ -18,6 +18,7 @@ import { readDeviceInfo } from '../properties/device-info.ts'
 import type { DeviceInfo } from '../properties/device-info.ts'
 import { parseIscsiProperties } from '../properties/iscsi.ts'
 import type { IscsiProperties, IscsiTarget } from '../properties/iscsi.ts'
+import { present } from '../properties/read.ts'
 import { together } from '../together.ts'
 import { growVolume } from '../volume/growth.ts'
 import { stillMissing, stopRejoining } from '../volume/rejoining.ts'
@@ -79,11 +80,13 @@ export class ISCSIConnector extends PlacedVolumeConnector {
     const targets = await namedTargets(volume, this.#transport, operation)
     const found = await operation.step('find', (signal) => findVolume(targets, expected, signal))
     const { failures, flushed } = await release(found, force, operation)
-    await together(
-      placesOf(found, targets).map(async (place) => {
+    const { places, strays } = placesOf(found, targets)
+    await together([
+      ...places.map(async (place) => {
         if (!(await leaveToOthers(place, flushed, operation))) await leave(place, flushed, operation)
       }),
-    )
+      leaveStrays(strays, flushed, operation),
+    ])
     if (failures.length > 0 && !ignoreErrors) throw allFailed(failures)
   }
 
@@ -112,7 +115,9 @@ function reach(volume: IscsiProperties, transport: string): Reach<IscsiTarget, I
     named: (operation) => namedTargets(volume, transport, operation),
     all: async (named, operation) =>
       volume.discovery ? discoverTargets(volume, named, operation) : { ways: named, failure: undefined },
-    bring: (target, patience, operation) => bringPath(volume, target, patience, operation),
+    wwn: volume.wwn,
+    bring: (target, patience, operation, wwn) =>
+      bringPath({ ...volume, ...present({ wwn }) }, target, patience, operation),
     async rejoin(missing, { wwn }, operation) {
       const { paths } = await operation.step('find', (signal) => findVolume(missing, wwn, signal))
       if (paths.length === 0) return []

@@ -1,11 +1,12 @@
 import { flush, refuseInUse } from '../block/disk.ts'
 import { handedOut } from '../encryption/linked-volume.ts'
 import { BrickError } from '../errors.ts'
-import { readFile } from '../files.ts'
+import { readFile, resolvePath } from '../files.ts'
 import { nvmeHost } from '../host/nvme-host.ts'
 import { lock } from '../lock.ts'
 import { asBrickError, Operation } from '../operation.ts'
 import type { CallOptions } from '../operation.ts'
+import { isUnanswered } from '../nvme/admin.ts'
 import { hasPathTo, ownControllers } from '../nvme/attached.ts'
 import type { AttachedNamespace, FabricController } from '../nvme/attached.ts'
 import { formatPlace, leadsTo } from '../nvme/address.ts'
@@ -111,7 +112,8 @@ export class NVMeOFConnector extends VolumeConnector {
   }
 
   async #disconnect(volume: Volume, deviceInfo: unknown, options: DisconnectOptions): Promise<void> {
-    const device = readDeviceInfo(deviceInfo, volume.devicePath)
+    // The node that a mirror's properties name is the mirror's own.
+    const device = readDeviceInfo(deviceInfo, volume.replication ? undefined : volume.devicePath)
     const { force = false, ignoreErrors = false } = options
     stopRejoining(volumeKey(volume.target))
     using operation = new Operation('nvmeof.disconnectVolume', options)
@@ -223,8 +225,8 @@ async function rejoin(
 async function findVolume(volume: Volume, device: KnownDevice, signal: AbortSignal): Promise<AttachedNamespace> {
   const { target } = volume
   const controllers = await ownControllers(target.nqn, nvmeHost(volume, signal), signal)
-  const known: KnownNamespace = isNamed(target) ? target : { wwid: device.wwn ?? wwidAt(device.path, controllers) }
-  const namespaces = namespacesAmong(controllers, known)
+  const known = isNamed(target) ? target : await knownBy(device, controllers, signal)
+  const namespaces = known ? namespacesAmong(controllers, known) : []
   const another = namespaces.find(({ wwid }) => device.wwn !== undefined && device.wwn !== wwid)
   if (another === undefined) return { controllers, namespaces }
   throw new BrickError('IDENTITY_MISMATCH', `${another.path} is ${another.wwid}, not ${device.wwn ?? ''}`, {
@@ -232,9 +234,21 @@ async function findVolume(volume: Volume, device: KnownDevice, signal: AbortSign
   })
 }
 
-function wwidAt(path: string | undefined, controllers: readonly FabricController[]): string | undefined {
+/**
+ * What a device info knows of a volume that its properties do not name. Undefined when its path leads to none of these
+ * controllers' namespaces: the backend has taken the volume back, and what they still have are others.
+ */
+async function knownBy(
+  { wwn, path }: KnownDevice,
+  controllers: readonly FabricController[],
+  signal: AbortSignal,
+): Promise<KnownNamespace | undefined> {
+  if (wwn !== undefined || path === undefined) return { wwid: wwn }
+  // It may be a link of udev's.
+  const node = (await resolvePath(path, signal)) ?? path
   const namespaces = controllers.flatMap(({ paths }) => paths.map(({ namespace }) => namespace))
-  return namespaces.find((namespace) => namespace.path === path)?.wwid
+  const found = namespaces.find((namespace) => namespace.path === node)
+  return found && { wwid: found.wwid }
 }
 
 /** Makes sure that nobody uses the volume and that all is written. Returns what would have been errors without `force`. */
@@ -253,16 +267,26 @@ async function release(found: AttachedNamespace, force: boolean, operation: Oper
   return failures
 }
 
-/** Whether it still is the volume that the kernel noted. @throws BrickError FLUSH_FAILED when no controller can tell */
+/**
+ * Whether it still is the volume that the kernel noted; what its controller does not show any more is not.
+ *
+ * @throws BrickError FLUSH_FAILED when no controller can tell
+ */
 async function isUnchanged(
   namespace: NvmeNamespace,
   { controllers }: AttachedNamespace,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const live = controllers.find((each) => each.state === 'live' && hasPathTo(each, [namespace]))
-  if (live) return await isStillSame(live.name, namespace, signal)
+  for (const { name } of controllers.filter((each) => each.state === 'live' && hasPathTo(each, [namespace]))) {
+    try {
+      return (await isStillSame(name, namespace, signal)) === true
+    } catch (error) {
+      // Lost since it was found to be live, it leaves the question to the next.
+      if (!isUnanswered(error)) throw error
+    }
+  }
   // Whoever flushes it waits until a controller is back, which may be never.
-  throw new BrickError('FLUSH_FAILED', `${namespace.path}: no controller that leads to it is live`, {
+  throw new BrickError('FLUSH_FAILED', `${namespace.path}: no controller that leads to it answers`, {
     details: { device: namespace.path },
   })
 }

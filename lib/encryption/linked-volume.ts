@@ -1,3 +1,4 @@
+import { resolvePath } from '../files.ts'
 import { asBrickError, Operation } from '../operation.ts'
 import type { CallOptions } from '../operation.ts'
 import { readDeviceInfo } from '../properties/device-info.ts'
@@ -42,9 +43,20 @@ class LinkedVolume implements VolumeCalls {
     const { path } = readDeviceInfo(deviceInfo)
     const paths = await this.#volume.paths(within(operation))
     const links = await operation.step('links', (signal) => linksOf(paths, signal))
-    if (path !== undefined) links.push(linkTo(path))
-    await this.#volume.disconnect(deviceInfo, { ...options, ...within(operation) })
-    await operation.step('unlink', (signal) => removeLinks(links, signal))
+    const unlink = async (signal: AbortSignal): Promise<void> => {
+      await removeLinks([...links, ...(await danglingLink(path, signal))], signal)
+    }
+    try {
+      await this.#volume.disconnect(deviceInfo, { ...options, ...within(operation) })
+    } catch (error) {
+      // By force it fails when all of it has been removed. That failure says more than one of the links would.
+      const unlinkIfGone = async (signal: AbortSignal): Promise<void> => {
+        if ((await this.#volume.paths({ signal })).length === 0) await unlink(signal)
+      }
+      await operation.cleanup('unlink', unlinkIfGone).catch(() => undefined)
+      throw error
+    }
+    await operation.step('unlink', unlink)
   }
 
   extend(options: ExtendOptions): Promise<number> {
@@ -54,4 +66,9 @@ class LinkedVolume implements VolumeCalls {
   paths(options: CallOptions): Promise<string[]> {
     return this.#volume.paths(options)
   }
+}
+
+/** The link that was made for this path, unless the path is another device's now: then so is the link. */
+async function danglingLink(path: string | undefined, signal: AbortSignal): Promise<string[]> {
+  return path === undefined || (await resolvePath(path, signal)) !== undefined ? [] : [linkTo(path)]
 }

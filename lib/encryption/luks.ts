@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
 import { recognize, requireBlank } from '../block/content.ts'
 import { deviceFacts, flush, readDevice, refuseInUse } from '../block/disk.ts'
-import { luksClose, luksFormat, luksOpen, luksResize } from '../cli/cryptsetup.ts'
+import { hasFailed, luksClose, luksFormat, luksOpen, luksResize } from '../cli/cryptsetup.ts'
 import { BrickError, invalid } from '../errors.ts'
 import { resolvePath } from '../files.ts'
 import type { BlockDevice } from '../inventory/block-device.ts'
@@ -70,8 +70,7 @@ export async function openLuks(path: string, options: LuksOptions): Promise<stri
   try {
     if (open === undefined) {
       await operation.step('check', (signal) => requireLuks(device, signal))
-      rollback.add('open', (signal) => closeMappingOf(device, signal))
-      await operation.step('open', (signal) => luksOpen(device, name, key, signal))
+      await openMapping(device, name, key, operation, rollback)
     }
     if (isLink(path)) await operation.step('link', (signal) => pointLink(path, mapped, signal))
     return mapped
@@ -163,6 +162,27 @@ async function mappingNamed(name: string, signal: AbortSignal): Promise<BlockDev
 
 function isMapping({ map }: BlockDevice): boolean {
   return map?.uuid.startsWith('CRYPT-') === true
+}
+
+/** Opens a device, and closes it again when `rollback` runs. */
+async function openMapping(
+  device: string,
+  name: string,
+  key: Secret,
+  operation: Operation,
+  rollback: Rollback,
+): Promise<void> {
+  let mayBeOurs = true
+  rollback.add('open', async (signal) => {
+    if (mayBeOurs) await closeMappingOf(device, signal)
+  })
+  try {
+    await operation.step('open', (signal) => luksOpen(device, name, key, signal))
+  } catch (error) {
+    // A mapping that is there all the same is another program's, which was faster.
+    mayBeOurs = !hasFailed(error)
+    throw error
+  }
 }
 
 async function closeMappingOf(device: string, signal: AbortSignal): Promise<void> {

@@ -3,7 +3,7 @@ import { forgetPath } from '../multipath/removal.ts'
 import type { Operation } from '../operation.ts'
 import type { FibreChannelTarget } from '../properties/fibre-channel.ts'
 import { kernelLun } from '../scsi/lun.ts'
-import { removePath, scsiPaths } from '../scsi/paths.ts'
+import { isStillThere, removePath, scsiPaths } from '../scsi/paths.ts'
 import type { ScsiPath } from '../scsi/paths.ts'
 import { takeOffline } from '../scsi/unit.ts'
 import type { UnitAccess } from '../scsi/unit.ts'
@@ -63,7 +63,9 @@ export async function leave(
   await together(
     paths.map(async (path) => {
       const { unit, disk } = path
-      await operation.step('forget', (signal) => forgetPath(disk, signal))
+      await operation.step('forget', async (signal) => {
+        if (await isStillThere(path, signal)) await forgetPath(disk, signal)
+      })
       if (!flushed) await operation.step('offline', (signal) => takeOffline(unit, signal))
       await operation.step('delete', async (signal) => {
         await removePath(path, signal)

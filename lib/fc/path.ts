@@ -1,14 +1,13 @@
-import { BrickError } from '../errors.ts'
 import { lock } from '../lock.ts'
 import { asBrickError } from '../operation.ts'
 import type { Operation } from '../operation.ts'
 import type { FibreChannelProperties } from '../properties/fibre-channel.ts'
 import { Rollback, undoLocked, withLeftovers } from '../rollback.ts'
-import { matchesWwn } from '../scsi/identity.ts'
-import { findDisk, notedIdentity, remove } from '../scsi/unit.ts'
+import { remove } from '../scsi/unit.ts'
 import type { UnitAccess, UnitAddress } from '../scsi/unit.ts'
 import { bringUp } from '../volume/bring-up.ts'
 import type { PathUp } from '../volume/connect.ts'
+import { asGuess, refuseOther } from '../volume/guess.ts'
 import type { Architecture } from './architecture.ts'
 import { requireUsable, unitAt } from './routes.ts'
 import type { Route } from './routes.ts'
@@ -45,7 +44,8 @@ export async function bringPath(
   } catch (error) {
     const leftovers = await rollback.run(operation)
     if (leftovers.length > 0) settled = removeLate(unit, access)
-    throw withLeftovers(asGuess(route, asBrickError(error, 'attach')), leftovers)
+    const failure = asBrickError(error, 'attach')
+    throw withLeftovers(route.guessed ? asGuess(failure) : failure, leftovers)
   } finally {
     void Promise.resolve(settled).then(() => {
       place[Symbol.dispose]()
@@ -65,27 +65,6 @@ async function removeLate(unit: UnitAddress, access: UnitAccess): Promise<void> 
   } catch {
     // Said to the caller already: it is among what could not be undone.
   }
-}
-
-/** What is there already and is another volume is no business of ours, leftover or not. */
-async function refuseOther(unit: UnitAddress, wwn: string | undefined, signal: AbortSignal): Promise<void> {
-  if ((await findDisk(unit, signal)) === undefined) return
-  const noted = await notedIdentity(unit, signal)
-  if (wwn === undefined || !matchesWwn(noted, wwn)) {
-    throw new BrickError('IDENTITY_MISMATCH', `${unit.hctl} is ${noted.key ?? 'nothing'}, not ${wwn ?? 'known'}`)
-  }
-}
-
-/** A port that was only guessed does not prove anything wrong by showing another volume. */
-function asGuess({ guessed }: Route, error: BrickError): BrickError {
-  if (!guessed || error.code !== 'IDENTITY_MISMATCH') return error
-  const { step, details } = error
-  return new BrickError('LUN_NOT_MAPPED', `not the volume: ${error.message}`, {
-    step,
-    details,
-    cause: error,
-    retryable: false,
-  })
 }
 
 /** All calls for one volume meet here, whichever of its ports they name first. */

@@ -1,6 +1,6 @@
 import { constants, hostname, machine } from 'node:os'
 import { binding, finish } from '../binding.ts'
-import { deviceFacts } from '../block/disk.ts'
+import { factsWhenOpen } from '../block/disk.ts'
 import { invalid } from '../errors.ts'
 import { namedFiles, textOf } from '../files.ts'
 import { readWalk } from '../inventory/walk.ts'
@@ -131,9 +131,9 @@ async function rootUuid(mountinfo: string, signal: AbortSignal): Promise<string 
   return devno && (await readUdevEntry(devno, signal))?.properties.get('ID_FS_UUID')
 }
 
-/** Of a file system that may be on several devices, the number of the one that is named. */
+/** Of a file system that may be on several devices, the number of the one that is named, if it is in sight. */
 async function numberOf(source: string, signal: AbortSignal): Promise<string | undefined> {
   if (!source.startsWith('/dev/')) return undefined
-  const { major, minor } = await deviceFacts(source, signal)
-  return `${major}:${minor}`
+  const facts = await factsWhenOpen(source, signal)
+  return facts && `${facts.major}:${facts.minor}`
 }

@@ -49,8 +49,15 @@ interface GrowingPlace extends Place {
   shared: boolean
 }
 
-/** Where a detach has something to leave: the places of the volume's disks, and those that the properties name. */
-export function placesOf({ sessions, paths }: FoundVolume, targets: readonly IscsiTarget[]): Place[] {
+/**
+ * Where a detach has something to leave: the places of the volume's disks, and those that the properties name. `strays` are
+ * disks whose session is not to be seen: it came after the look, or is going.
+ */
+export function placesOf(
+  { sessions, paths }: FoundVolume,
+  targets: readonly IscsiTarget[],
+): { places: Place[]; strays: ScsiPath[] } {
+  const strays: ScsiPath[] = []
   const places = new Map<string, GrowingPlace>()
   const placeAt = (target: TargetPortal): GrowingPlace => {
     const key = `${targetKey(target)} ${(target.over ?? tcp).name}`
@@ -58,15 +65,17 @@ export function placesOf({ sessions, paths }: FoundVolume, targets: readonly Isc
     places.set(key, place)
     return place
   }
-  for (const target of targets) placeAt(target)
+  for (const target of targets) if (target.portal.family !== 'name') placeAt(target)
   for (const path of paths) {
     const session = sessions.find(({ id }) => id === path.session)
-    // Null before the login is done: then there is no disk either.
-    if (!session?.portal) continue
+    if (!session?.portal) {
+      strays.push(path)
+      continue
+    }
     const place = placeAt({ portal: session.portal, iqn: session.targetName, over: session.over })
     place.paths.push(path)
     place.connected &&= session.state === 'LOGGED_IN'
     place.shared &&= session.units.some(({ hctl }) => !paths.some(({ unit }) => unit.hctl === hctl))
   }
-  return [...places.values()]
+  return { places: [...places.values()], strays }
 }

@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import { watch } from 'node:fs'
+import type { FSWatcher } from 'node:fs'
 import { constants } from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
 import { within } from '../abort.ts'
 import { binding, finish, SystemError } from '../binding.ts'
 import type { FileOperation } from '../binding.ts'
@@ -115,11 +117,13 @@ async function changeLocked(
   if (await succeeds(change, mend, signal)) return
 
   const patience = within(signal, lockPatience)
-  const watcher = watch(lockFolder)
+  const watcher = watchIfPossible(lockFolder)
   try {
     for (;;) {
       // Listening before the try, so that no release is missed; after a successful one nobody cares how this ends.
-      const changed = once(watcher, 'change', { signal: patience })
+      const changed = watcher
+        ? once(watcher, 'change', { signal: patience })
+        : delay(50, undefined, { signal: patience })
       changed.catch(() => undefined)
       if (await succeeds(change, mend, signal)) return
       await changed
@@ -131,7 +135,17 @@ async function changeLocked(
       details: { lock: heldLock },
     })
   } finally {
-    watcher.close()
+    watcher?.close()
+  }
+}
+
+/** Undefined where this user's inotify instances are all in use. */
+function watchIfPossible(folder: string): FSWatcher | undefined {
+  try {
+    return watch(folder)
+  } catch (error) {
+    if (['EMFILE', 'ENOSPC'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
+    throw error
   }
 }
 

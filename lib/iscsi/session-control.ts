@@ -5,7 +5,7 @@ import { lock } from '../lock.ts'
 import type { Operation } from '../operation.ts'
 import type { ChapCredentials } from '../properties/iscsi.ts'
 import type { Rollback } from '../rollback.ts'
-import { removePath } from '../scsi/paths.ts'
+import { isReplaced, removePath } from '../scsi/paths.ts'
 import type { ScsiPath } from '../scsi/paths.ts'
 import { takeOffline } from '../scsi/unit.ts'
 import { together } from '../together.ts'
@@ -33,7 +33,7 @@ export async function openSession(
   rollback: Rollback,
 ): Promise<Session> {
   const sessions = await operation.step('sessions', readSessions)
-  const existing = sessions.find((session) => leadsTo(session, target))
+  const existing = bestOf(sessions, target)
   if (existing) return usable(existing, target)
 
   const settings = sessionSettings(credentials, operation.remaining)
@@ -59,7 +59,13 @@ async function probe(target: TargetPortal, signal: AbortSignal, patience: AbortS
 
 async function findSession(target: TargetPortal, signal: AbortSignal): Promise<Session | undefined> {
   const sessions = await readSessions(signal)
-  return sessions.find((session) => leadsTo(session, target))
+  return bestOf(sessions, target)
+}
+
+/** The session to the target, of several one that works. */
+function bestOf(sessions: readonly Session[], target: TargetPortal): Session | undefined {
+  const leading = sessions.filter((session) => leadsTo(session, target))
+  return leading.find(({ state }) => state === 'LOGGED_IN') ?? leading[0]
 }
 
 function usable(session: Session, target: TargetPortal): Session {
@@ -158,8 +164,15 @@ export async function leave(place: Place, flushed: boolean, operation: Operation
     return
   }
   // To delete a disk the kernel waits for its target, which may be dead; to end a session it does not.
-  await operation.step('offline', (signal) => each(paths, ({ unit }) => takeOffline(unit, signal)))
+  await takeAllOffline(paths, operation)
   await endSessions(place, paths, operation)
+}
+
+/** Takes disks off this host without regard to sessions. */
+export async function leaveStrays(paths: readonly ScsiPath[], flushed: boolean, operation: Operation): Promise<void> {
+  if (paths.length === 0) return
+  if (!flushed) await takeAllOffline(paths, operation)
+  await deletePaths(paths, operation)
 }
 
 /** @param remaining disks that are deleted if they do not go with a session */
@@ -169,11 +182,16 @@ async function endSessions(
   operation: Operation,
 ): Promise<void> {
   using _target = await operation.step('lock', (signal) => lock(targetKey(target), signal))
-  const initiator = await operation.step('record', (signal) => openInitiator(target, signal))
-  const sessions = (await operation.step('sessions', readSessions)).filter((session) => sharesPortal(session, target))
+  const [initiator, all, replaced] = await together([
+    operation.step('record', (signal) => openInitiator(target, signal)),
+    operation.step('sessions', readSessions),
+    operation.step('sessions', (signal) => Promise.all(paths.map((path) => isReplaced(path, signal)))),
+  ])
+  const sessions = all.filter((session) => sharesPortal(session, target))
+  const own = paths.filter((_, index) => replaced[index] !== true)
   const unused = sessions.filter(
     (session) =>
-      leadsTo(session, target) && session.units.every(({ hctl }) => paths.some(({ unit }) => unit.hctl === hctl)),
+      leadsTo(session, target) && session.units.every(({ hctl }) => own.some(({ unit }) => unit.hctl === hctl)),
   )
   const staying = remaining.filter((path) => !unused.some(({ id }) => id === path.session))
   await together([
@@ -183,6 +201,10 @@ async function endSessions(
       ? []
       : [operation.step('record', (signal) => initiator.records.remove(target, signal))]),
   ])
+}
+
+function takeAllOffline(paths: readonly ScsiPath[], operation: Operation): Promise<void> {
+  return operation.step('offline', (signal) => each(paths, ({ unit }) => takeOffline(unit, signal)))
 }
 
 function deletePaths(paths: readonly ScsiPath[], operation: Operation): Promise<void> {

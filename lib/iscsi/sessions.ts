@@ -119,10 +119,13 @@ export function leadsTo(session: Session, target: TargetPortal): boolean {
   return isBuiltIn(over) || session.over.name === over.name
 }
 
-/** The same, whatever it runs over. Name and portal must be equal as a whole: 10.0.0.1 is not 10.0.0.11. */
+/**
+ * The same, whatever it runs over. Name and portal must be equal as a whole: 10.0.0.1 is not 10.0.0.11. A host name that
+ * could not be looked up may be any of the target's portals.
+ */
 export function sharesPortal(session: Session, { portal, iqn }: TargetPortal): boolean {
-  if (session.portal === null) return false
-  return sameTargetName(session.targetName, iqn) && samePortal(session.portal, portal)
+  if (session.portal === null || !sameTargetName(session.targetName, iqn)) return false
+  return portal.family === 'name' || samePortal(session.portal, portal)
 }
 
 /** Where a session's unit is: the transport class knows one channel, 0 (iscsi_user_scan_session). */

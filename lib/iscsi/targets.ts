@@ -12,7 +12,7 @@ import { formatPortal, parsePortal } from './portal.ts'
 
 /**
  * The targets that the properties name, over the interface of this name, with addresses for host names: sessions are
- * known by address.
+ * known by address. A name that cannot be looked up now stays: it must keep nobody from the other portals.
  */
 export async function namedTargets(
   { targets }: IscsiProperties,
@@ -26,8 +26,13 @@ export async function namedTargets(
   if (named.every(({ portal }) => portal.family !== 'name')) return named
   return operation.step('resolve', async (signal) => {
     const resolved = named.map(async (target) => {
-      const portals = await resolve(target.portal, signal)
-      return portals.map((portal) => ({ ...target, portal }))
+      try {
+        const portals = await resolve(target.portal, signal)
+        return portals.map((portal) => ({ ...target, portal }))
+      } catch (error) {
+        if (!(error instanceof BrickError)) throw error
+        return [target]
+      }
     })
     return (await Promise.all(resolved)).flat()
   })
@@ -59,7 +64,7 @@ export async function discoverTargets(
 /**
  * The places where a target's volume may be, given all targets that its portal knows: the target's own portals. A backend
  * that has a target per portal shows the volume in each of them; so where the portal knows of portals that the target is
- * not at, the other targets there are ways as well. Whether they lead to the volume, its identity decides.
+ * not at, the other targets there may be ways as well. Whether they lead to the volume, its identity decides.
  */
 export function waysTo(target: IscsiTarget, discovered: readonly DiscoveredTarget[]): IscsiTarget[] {
   const pairs = discovered.flatMap(({ iqn, portals }) =>
@@ -67,7 +72,9 @@ export function waysTo(target: IscsiTarget, discovered: readonly DiscoveredTarge
   )
   const own = pairs.filter(({ iqn }) => sameTargetName(iqn, target.iqn))
   const at = new Set([target, ...own].map(({ portal }) => formatPortal(portal)))
-  const elsewhere = pairs.filter(({ portal }) => !at.has(formatPortal(portal)))
+  const elsewhere = pairs
+    .filter(({ portal }) => !at.has(formatPortal(portal)))
+    .map((way) => ({ ...way, guessed: true }))
   const others = own.filter(({ portal }) => formatPortal(portal) !== formatPortal(target.portal))
   return [target, ...others, ...elsewhere]
 }

@@ -5,6 +5,7 @@ import { heldExclusively } from '../block/disk.ts'
 import { BrickError } from '../errors.ts'
 import { blockDevices } from '../inventory/inventory.ts'
 import type { Disk } from '../scsi/unit.ts'
+import { together } from '../together.ts'
 import { ofSubsystem } from '../udev/uevents.ts'
 import { Watch } from '../wait.ts'
 import { askMultipathd } from './daemon.ts'
@@ -56,18 +57,25 @@ function stateOf(map: MultipathMap, signal: AbortSignal): Promise<MapState> {
 export async function stopQueueing(map: MultipathMap, signal: AbortSignal): Promise<void> {
   // multipathd has an opinion of its own, which it would put through again.
   if (await told('disablequeueing', map, signal)) return
+  await say('fail_if_no_path', map, signal)
+}
+
+async function say(message: string, map: MultipathMap, signal: AbortSignal): Promise<void> {
   try {
-    await finish(binding().messageMap(lane(map), map.name, 'fail_if_no_path'), signal)
+    await finish(binding().messageMap(lane(map), map.name, message), signal)
   } catch (error) {
     if (!failedWith(error, 'ENXIO')) throw error
   }
 }
 
-/** Makes the map keep again what it cannot write. */
+/** Makes the map keep again what it cannot write. One that has gone is fine. */
 export async function queueAgain(map: MultipathMap, signal: AbortSignal): Promise<void> {
-  await told('restorequeueing', map, signal)
-  // Without a path multipathd waits for one before it says so to the kernel.
-  await finish(binding().messageMap(lane(map), map.name, 'queue_if_no_path'), signal)
+  try {
+    await told('restorequeueing', map, signal)
+  } finally {
+    // Without a path multipathd waits for one before it says so to the kernel.
+    await say('queue_if_no_path', map, signal)
+  }
 }
 
 /** @throws BrickError DEVICE_IN_USE */
@@ -102,14 +110,34 @@ export async function removeMap(map: PartitionedMap, signal: AbortSignal): Promi
   await gone.until(async () => ((await mapExists(map, signal)) ? undefined : true), signal)
 }
 
-/** Removes the maps above a disk that is not their volume any more, without writing anything; those in use stay. */
-export async function discardMapsAbove({ name }: Disk, signal: AbortSignal): Promise<void> {
+/**
+ * Takes a disk that is another volume now out of the maps above it, without writing anything. A map goes as a whole, if
+ * nobody uses it and no other disk of it still is its volume.
+ *
+ * @param isStale whether the disk of this name is another volume now
+ */
+export async function discardMapsAbove(
+  { name, path }: Disk,
+  isStale: (name: string) => Promise<boolean>,
+  signal: AbortSignal,
+): Promise<void> {
   const host = await blockDevices(signal)
   const disk = host.byName.get(name)
   for (const map of disk ? mapsOf([disk], [], host) : []) {
-    if (await isInUse(map, signal)) continue
-    await stopQueueing(map, signal)
+    const others = (host.byName.get(map.device)?.slaves ?? []).filter((slave) => slave !== name)
+    if (!(await together(others.map(isStale))).every(Boolean)) await forgetPath({ name, path }, signal)
+    else if (!(await isInUse(map, signal))) await discard(map, signal)
+  }
+}
+
+async function discard(map: PartitionedMap, signal: AbortSignal): Promise<void> {
+  await stopQueueing(map, signal)
+  try {
     await removeMap(map, signal)
+  } catch (error) {
+    // Somebody has it open after all.
+    await queueAgain(map, signal)
+    throw error
   }
 }
 

@@ -50,7 +50,8 @@ export function nvmeAddress(transport: NvmeTransport, written: WrittenAddress, f
 /** The transport by any of its names: RoCE is RDMA. @throws BrickError INVALID_ARGUMENT */
 export function nvmeTransport(name: unknown, field: string): NvmeTransport {
   const known: Record<string, NvmeTransport> = { tcp: 'tcp', rdma: 'rdma', rocev2: 'rdma', fc: 'fc', loop: 'loop' }
-  const transport = typeof name === 'string' ? known[name.toLowerCase()] : undefined
+  const key = typeof name === 'string' ? name.toLowerCase() : ''
+  const transport = Object.hasOwn(known, key) ? known[key] : undefined
   if (transport === undefined) throw invalid(field, 'tcp, rdma, RoCEv2, fc or loop', name)
   return transport
 }

@@ -1,4 +1,4 @@
-import { binding, finish } from '../binding.ts'
+import { binding, failedWith, finish } from '../binding.ts'
 import { BrickError } from '../errors.ts'
 import { parseActiveNamespaces, parseController, parseNamespace, parseNamespaceNames } from './identify.ts'
 import type { ControllerIdentity, NamespaceIdentity, NamespaceNames } from './identify.ts'
@@ -11,6 +11,22 @@ import { readDiscoveryLog } from './discovery-log.ts'
 
 /** Milliseconds after which the kernel resets a controller that does not answer: its own default (nvme_core.admin_timeout). */
 const patience = 60_000
+
+/** NVME_SC_INVALID_FIELD and NVME_SC_INVALID_NS of the kernel's include/linux/nvme.h, as `detail` has them. */
+const invalidField = '0/02'
+const invalidNamespace = '0/0b'
+
+const unknownNames: NamespaceNames = { eui64: null, nguid: null, uuid: null, commandSet: null }
+
+/** Whether the controller has answered so. */
+function isRefused(error: unknown, status: string): boolean {
+  return failedWith(error, 'EIO') && /^status (\S+?)(?:,|$)/.exec(error.detail ?? '')?.[1] === status
+}
+
+/** Whether a question found no controller to answer it: it has been lost or has gone, or does not answer this question. */
+export function isUnanswered(error: unknown): boolean {
+  return failedWith(error, 'EIO', 'EAGAIN', 'ENXIO', 'ENODEV', 'ENOENT')
+}
 
 /** Identify's structures (CNS; figure 273 of the base specification 2.0). */
 const structures = { namespace: 0x00, controller: 0x01, activeNamespaces: 0x02, namespaceNames: 0x03 } as const
@@ -28,8 +44,20 @@ export async function identifyNamespace(
   return parseNamespace(await identify(name, structures.namespace, namespaceId, signal))
 }
 
-export async function namespaceNames(name: string, namespaceId: number, signal: AbortSignal): Promise<NamespaceNames> {
-  return parseNamespaceNames(await identify(name, structures.namespaceNames, namespaceId, signal))
+/** Null when the controller shows no such namespace to this host. */
+export async function namespaceNames(
+  name: string,
+  namespaceId: number,
+  signal: AbortSignal,
+): Promise<NamespaceNames | null> {
+  try {
+    return parseNamespaceNames(await identify(name, structures.namespaceNames, namespaceId, signal))
+  } catch (error) {
+    if (isRefused(error, invalidNamespace)) return null
+    // Before version 1.3 of the specification there is no such structure: whatever names it has, it does not say them.
+    if (isRefused(error, invalidField)) return unknownNames
+    throw error
+  }
 }
 
 /** The numbers of the namespaces that the controller shows to this host. */

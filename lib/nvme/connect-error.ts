@@ -7,10 +7,14 @@ import type { NvmeAddress } from './address.ts'
 /** What the kernel's log says of a controller's refusals, of which the errno is EIO (nvmf_log_connect_error in fabrics.c). */
 const refusals: readonly (readonly [RegExp, ErrorCode])[] = [
   [/is not allowed, hostnqn/, 'AUTH_FAILED'],
-  [/auth/i, 'AUTH_FAILED'],
   // The name of the subsystem is that parameter.
   [/Connect Invalid Data Parameter|Connect Invalid SQE Parameter/, 'TARGET_NOT_FOUND'],
 ]
+
+/** Whether the kernel's log speaks of authentication; names, of subsystems and hosts, may have anything in them. */
+function isOfAuthentication(reason: string): boolean {
+  return /auth/i.test(reason.replace(/"[^"]*"|\bnqn\.\S*/g, ''))
+}
 
 /** Errnos of a network, and ENOENT of Fibre Channel: no such port is in sight. */
 const unreachable = [
@@ -42,7 +46,7 @@ function refused(
 function codeOf(error: unknown): ErrorCode | undefined {
   if (!(error instanceof SystemError) || error.syscall !== 'write') return undefined
   const { detail = '' } = error
-  if (failedWith(error, ...unreachable)) return /auth/i.test(detail) ? 'AUTH_FAILED' : 'PORTAL_UNREACHABLE'
+  if (failedWith(error, ...unreachable)) return isOfAuthentication(detail) ? 'AUTH_FAILED' : 'PORTAL_UNREACHABLE'
   if (failedWith(error, 'EKEYREJECTED', 'ENOKEY', 'EACCES')) return 'AUTH_FAILED'
   // The kernel has no such transport, or a transport has no such option.
   if (failedWith(error, 'EINVAL')) return detail.includes('no handler found') ? 'NOT_SUPPORTED' : 'INVALID_ARGUMENT'
@@ -50,5 +54,6 @@ function codeOf(error: unknown): ErrorCode | undefined {
 }
 
 function meaningOf(reason: string): ErrorCode {
-  return refusals.find(([words]) => words.test(reason))?.[1] ?? 'LOGIN_FAILED'
+  const [, code] = refusals.find(([words]) => words.test(reason)) ?? []
+  return code ?? (isOfAuthentication(reason) ? 'AUTH_FAILED' : 'LOGIN_FAILED')
 }

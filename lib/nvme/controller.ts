@@ -1,16 +1,19 @@
 import { orAborted } from '../abort.ts'
 import { failedWith } from '../binding.ts'
+import { isInUse } from '../block/disk.ts'
 import { BrickError } from '../errors.ts'
 import type { NvmeHost } from '../host/nvme-host.ts'
+import { lock } from '../lock.ts'
 import { formatHost } from '../network/portal.ts'
 import { firstListening } from '../network/probe.ts'
 import { resolve } from '../network/resolve.ts'
 import type { Operation } from '../operation.ts'
 import type { NvmeSettings } from '../properties/nvmeof.ts'
 import type { Rollback } from '../rollback.ts'
+import { together } from '../together.ts'
 import { ofSubsystem } from '../udev/uevents.ts'
 import { Watch } from '../wait.ts'
-import { activeNamespaces } from './admin.ts'
+import { activeNamespaces, isUnanswered } from './admin.ts'
 import { formatAddress, leadsTo, portalOf } from './address.ts'
 import type { NvmeAddress } from './address.ts'
 import { ownControllers } from './attached.ts'
@@ -18,7 +21,9 @@ import type { FabricController } from './attached.ts'
 import { connectError, notConnected } from './connect-error.ts'
 import { addressOptions, beginConnect, deleteController } from './fabrics.ts'
 import type { FabricsController } from '../binding.ts'
-import type { NvmeNamespace } from './controllers.ts'
+import { readControllers } from './controllers.ts'
+import type { NvmeController, NvmeNamespace } from './controllers.ts'
+import { discoveryNqn } from './names.ts'
 
 /** A subsystem at an address, as this host goes there. */
 export interface Destination {
@@ -43,20 +48,21 @@ const leaving = ['deleting', 'deleting (no IO)', 'dead']
 /**
  * The controller at a destination: the one that is there, or a new one.
  *
- * @param turn the lock of the controller's place, which is given back at once when there is one
+ * @param places where it may be: what the destination's address stands for
+ * @param turn the lock of these places, which is given back at once when there is one
  * @param meanwhile what can be done while the kernel connects
  * @param patience for how long the portal may take to answer, or a controller that is being connected anew
  * @throws BrickError PORTAL_UNREACHABLE, TARGET_NOT_FOUND, AUTH_FAILED, LOGIN_FAILED, NOT_SUPPORTED, INVALID_ARGUMENT
  */
 export async function openController(
   destination: Destination,
+  places: readonly NvmeAddress[],
   turn: Disposable,
   meanwhile: () => void,
   patience: AbortSignal,
   operation: Operation,
   rollback: Rollback,
 ): Promise<OpenController> {
-  const places = await operation.step('resolve', () => placesOf(destination.address, patience))
   const find = async (signal: AbortSignal): Promise<FabricController | undefined> => {
     const controllers = await ownControllers(destination.nqn, destination.host, signal)
     const found = controllers.find(
@@ -177,7 +183,7 @@ export async function connect(
   rollback.add('connect', async (late) => {
     // One that comes up later than undoing may take goes all the same.
     const gone = settled.then(async (name) => {
-      if (name !== undefined) await deleteController(name, new AbortController().signal)
+      if (name !== undefined) await leaveUnused(name, nqn, new AbortController().signal)
     })
     await orAborted(gone, late)
   })
@@ -190,18 +196,55 @@ export async function connect(
   }
 }
 
-/** Held from before a connect until the first namespace is there, and while a controller is deleted. */
-export function controllerKey({ subsystemNqn, address }: Pick<FabricController, 'subsystemNqn' | 'address'>): string {
-  return `controller nvme ${subsystemNqn} ${formatAddress(address)}`
+/** Where the controller of a subsystem is, or is to be: an address, and no name that stands for several. */
+export type Place = Pick<FabricController, 'subsystemNqn' | 'address'>
+
+/** Takes the locks of all these places: held from before a connect until the first namespace is there, and for a deletion. */
+export async function lockPlaces(places: readonly Place[], signal: AbortSignal): Promise<Disposable> {
+  const held: Disposable[] = []
+  const release = (): void => {
+    for (const each of held) each[Symbol.dispose]()
+  }
+  // Each once, and always in the same order, as two calls could else wait for each other.
+  const keys = new Set(
+    places.map(({ subsystemNqn, address }) => `controller nvme ${subsystemNqn} ${formatAddress(address)}`),
+  )
+  try {
+    for (const key of [...keys].sort()) held.push(await lock(key, signal))
+    return { [Symbol.dispose]: release }
+  } catch (error) {
+    release()
+    throw error
+  }
 }
 
-/** Disconnects a controller, unless it has other namespaces than these disks. */
+/** Disconnects a controller that a call has connected, unless it has other namespaces than these disks, or is used. */
 export async function leave(
   controller: FabricController,
   own: readonly NvmeNamespace[],
   signal: AbortSignal,
 ): Promise<void> {
-  if (!(await hasOthers(controller, own, signal))) await deleteController(controller.name, signal)
+  if (await hasOthers(controller, own, signal)) return
+  if (!(await isUsed(controller, signal))) await deleteController(controller, signal)
+}
+
+/** Disconnects a controller that a call has connected, unless it is used. */
+async function leaveUnused(name: string, subsystemNqn: string, signal: AbortSignal): Promise<void> {
+  const controllers = await readControllers(signal)
+  const controller = controllers.find((each) => each.name === name && isOf(each, subsystemNqn))
+  if (controller && (await isUsed(controller, signal))) return
+  await deleteController(controller ?? { name, subsystemNqn }, signal)
+}
+
+/** A discovery controller is asked for by the name of all of them, and may say one of its own. */
+function isOf({ subsystemNqn, type }: NvmeController, nqn: string): boolean {
+  return subsystemNqn === nqn || (nqn === discoveryNqn && type === 'discovery')
+}
+
+/** Whether somebody holds one of its disks exclusively: os-brick joins a controller that is there, and knows none of our locks. */
+async function isUsed({ paths }: NvmeController, signal: AbortSignal): Promise<boolean> {
+  const used = await together(paths.map(({ namespace }) => isInUse(namespace.path, signal)))
+  return used.includes(true)
 }
 
 /**
@@ -227,7 +270,7 @@ async function listed(name: string, known: readonly number[], signal: AbortSigna
   try {
     return await activeNamespaces(name, signal)
   } catch (error) {
-    if (failedWith(error, 'EIO', 'EAGAIN', 'ENXIO', 'ENODEV', 'ENOENT')) return known
+    if (isUnanswered(error)) return known
     throw error
   }
 }

@@ -1,8 +1,7 @@
-import { lock } from '../lock.ts'
 import type { Operation } from '../operation.ts'
 import { together } from '../together.ts'
 import type { AttachedNamespace, FabricController } from './attached.ts'
-import { controllerKey, hasOthers, isOthers } from './controller.ts'
+import { hasOthers, isOthers, lockPlaces } from './controller.ts'
 import { deleteController } from './fabrics.ts'
 
 /**
@@ -11,7 +10,7 @@ import { deleteController } from './fabrics.ts'
  */
 export class Departure implements Disposable {
   readonly #found: AttachedNamespace
-  readonly #locks: Disposable[] = []
+  #places: Disposable | undefined
   #idle: readonly FabricController[] = []
 
   constructor(found: AttachedNamespace) {
@@ -23,10 +22,7 @@ export class Departure implements Disposable {
     const candidates = controllers.filter(
       ({ paths }) => !paths.some(({ namespace }) => isOthers(namespace, namespaces)),
     )
-    // Always in the same order, as two calls could else wait for each other.
-    for (const controller of candidates.sort((a, b) => (controllerKey(a) < controllerKey(b) ? -1 : 1))) {
-      this.#locks.push(await operation.step('lock', (signal) => lock(controllerKey(controller), signal)))
-    }
+    this.#places = await operation.step('lock', (signal) => lockPlaces(candidates, signal))
     const others = await together(
       candidates.map((each) => operation.step('others', (signal) => hasOthers(each, namespaces, signal))),
     )
@@ -34,12 +30,10 @@ export class Departure implements Disposable {
   }
 
   async complete(operation: Operation): Promise<void> {
-    await together(
-      this.#idle.map(({ name }) => operation.step('disconnect', (signal) => deleteController(name, signal))),
-    )
+    await together(this.#idle.map((each) => operation.step('disconnect', (signal) => deleteController(each, signal))))
   }
 
   [Symbol.dispose](): void {
-    for (const held of this.#locks) held[Symbol.dispose]()
+    this.#places?.[Symbol.dispose]()
   }
 }

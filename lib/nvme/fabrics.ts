@@ -4,6 +4,7 @@ import { BrickError, invalid } from '../errors.ts'
 import { lock } from '../lock.ts'
 import { Secret } from '../properties/secret.ts'
 import type { NvmeAddress } from './address.ts'
+import type { NvmeController } from './controllers.ts'
 
 /** The kernel connects one controller at a time (nvmf_dev_mutex in drivers/nvme/host/fabrics.c). */
 const lane = 'nvme-fabrics'
@@ -112,11 +113,27 @@ export async function rescanController(name: string, signal: AbortSignal): Promi
   await finish(binding().rescanController(name, `/dev/${name}`), signal)
 }
 
+/** A controller by more than its name, which the kernel gives to the next one as soon as it is free. */
+export type KnownController = Pick<NvmeController, 'name' | 'subsystemNqn'> &
+  Partial<Pick<NvmeController, 'controllerId' | 'state'>>
+
 /** Disconnects, and returns when the controller and the disks that only it led to are gone; also when they were before. */
-export async function deleteController(name: string, signal: AbortSignal): Promise<void> {
+export async function deleteController(controller: KnownController, signal: AbortSignal): Promise<void> {
+  const { name } = controller
+  const attribute = `/sys/class/nvme/${name}/delete_controller`
   try {
-    await finish(binding().writeAttribute(name, `/sys/class/nvme/${name}/delete_controller`, '1'), signal)
+    await finish(binding().writeAttributeIf(name, attribute, '1', marksOf(controller)), signal)
   } catch (error) {
-    if (!failedWith(error, 'ENOENT', 'ENODEV')) throw error
+    // ESTALE: another controller has its name.
+    if (!failedWith(error, 'ENOENT', 'ENODEV', 'ESTALE')) throw error
   }
+}
+
+/** What its attributes say as long as it is itself. */
+function marksOf({ name, subsystemNqn, controllerId, state }: KnownController): { pattern: string; content: string }[] {
+  const folder = `/sys/class/nvme/${name}`
+  const marks = [{ pattern: `${folder}/subsysnqn`, content: `${subsystemNqn}\n` }]
+  // One that is being connected anew may be given another id.
+  if (state !== 'live' || controllerId === undefined || controllerId === null) return marks
+  return [...marks, { pattern: `${folder}/cntlid`, content: `${controllerId}\n` }]
 }

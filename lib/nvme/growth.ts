@@ -49,17 +49,21 @@ async function growOne(
     })
   }
   using watch = new Watch('kernel', [`/${name}`], (event) => event.property('RESIZE') === '1')
-  const now = async (signal: AbortSignal): Promise<number> => (await deviceFacts(path, signal)).size
   const identity = await operation.step('identify', (signal) => identifyNamespace(first, namespaceId, signal))
   if (identity === null) {
     throw new BrickError('LUN_NOT_MAPPED', `${first} has no namespace ${namespaceId} any more`, {
       details: { controller: first, namespace: namespaceId },
     })
   }
-  const size = Number(identity.bytes)
   return await operation.step('rescan', async (signal) => {
-    if ((await now(signal)) === size) return size
+    // It may have grown once more since the controller was asked.
+    const grown = async (): Promise<number | undefined> => {
+      const { size } = await deviceFacts(path, signal)
+      return size >= Number(identity.bytes) ? size : undefined
+    }
+    const already = await grown()
+    if (already !== undefined) return already
     await together(controllers.map((controller) => rescanController(controller, signal)))
-    return await watch.until(async () => ((await now(signal)) === size ? size : undefined), signal)
+    return await watch.until(grown, signal)
   })
 }

@@ -52,18 +52,22 @@ export function ambiguous(numbers: readonly number[]): BrickError {
   )
 }
 
-/** Whether a controller says of the namespace now what the kernel noted of it. */
+/**
+ * Whether a controller says of the namespace now what the kernel noted of it; undefined when it shows no namespace of
+ * that number any more.
+ */
 export async function isStillSame(
   controller: string,
   { namespaceId, uuid, nguid, eui64 }: NvmeNamespace,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<boolean | undefined> {
   const names = await namespaceNames(controller, namespaceId, signal)
+  if (names === null) return undefined
   const pairs = [
     [uuid, names.uuid],
     [nguid, names.nguid],
     [eui64, names.eui64],
   ] as const
-  // Before version 1.3 of the specification a controller has no such list, and its namespaces no UUID.
+  // A controller need not say all of its names, and an old one says none: what is not said contradicts nothing.
   return pairs.every(([noted, said]) => noted === null || said === null || noted === said)
 }

@@ -1,7 +1,6 @@
 import type { DeviceFacts } from '../binding.ts'
 import { factsWhenOpen } from '../block/disk.ts'
 import { BrickError } from '../errors.ts'
-import { lock } from '../lock.ts'
 import { asBrickError } from '../operation.ts'
 import type { Operation } from '../operation.ts'
 import { Rollback, withLeftovers } from '../rollback.ts'
@@ -13,7 +12,7 @@ import type { NvmeAddress } from './address.ts'
 import { ownControllers } from './attached.ts'
 import type { FabricController } from './attached.ts'
 import type { NvmeNamespace } from './controllers.ts'
-import { controllerKey, leave, openController } from './controller.ts'
+import { leave, lockPlaces, openController, placesOf } from './controller.ts'
 import type { Destination, OpenController } from './controller.ts'
 import { rescanController } from './fabrics.ts'
 import { ambiguous, hasNames, isNamed, isStillSame, namespacesAmong } from './namespace.ts'
@@ -34,7 +33,7 @@ export interface NvmeWay {
 /**
  * Connects to a volume's subsystem at one address, if need be, and finds its namespace. A failure leaves nothing changed.
  *
- * @param patience for how long the portal may take to answer
+ * @param patience for how long the portal may take to answer, its controller to be free and the namespace to be there
  */
 export async function bringUp(
   destination: Destination,
@@ -42,19 +41,22 @@ export async function bringUp(
   patience: AbortSignal,
   operation: Operation,
 ): Promise<NvmeWay> {
-  using turn = await operation.step('lock', (signal) => lock(keyOf(destination), signal))
+  // The locks are those of addresses: who comes by another name, or leaves, knows of no name.
+  const places = await operation.step('resolve', () => placesOf(destination.address, patience))
+  using turn = await operation.step('lock', () => lockDestination(destination, places, patience))
   using news = new DiskNews()
   const rollback = new Rollback()
   try {
     const listen = (): void => {
       news.open()
     }
-    const controller = await openController(destination, turn, listen, patience, operation, rollback)
-    const found = await operation.step('namespace', (signal) => whenThere(destination, controller, known, news, signal))
+    const controller = await openController(destination, places, turn, listen, patience, operation, rollback)
+    const found = await operation.step('namespace', () => whenThere(destination, controller, known, news, patience))
     const { name, fresh } = controller
     // Of a controller that was there before, the kernel's notes may be old.
-    if (!fresh) await operation.step('verify', (signal) => refuseAnother(name, found.namespace, signal))
-    const undo = (): Promise<Leftover[]> => (fresh ? takeDown(destination, name, found.namespace, operation) : nothing)
+    if (!fresh) await operation.step('verify', () => refuseAnother(name, found.namespace, patience))
+    const undo = (): Promise<Leftover[]> =>
+      fresh ? takeDown(destination, places, name, found.namespace, operation) : nothing
     return { address: destination.address, controller: name, ...found, undo }
   } catch (error) {
     throw withLeftovers(asBrickError(error, 'attach'), await rollback.run(operation))
@@ -63,13 +65,21 @@ export async function bringUp(
 
 const nothing = Promise.resolve([])
 
-function keyOf({ nqn, address }: Destination): string {
-  return controllerKey({ subsystemNqn: nqn, address })
+function lockDestination(
+  { nqn }: Destination,
+  places: readonly NvmeAddress[],
+  signal: AbortSignal,
+): Promise<Disposable> {
+  return lockPlaces(
+    places.map((address) => ({ subsystemNqn: nqn, address })),
+    signal,
+  )
 }
 
 /** Once its lock is given back, others may use a controller that this call has connected. */
 async function takeDown(
   destination: Destination,
+  places: readonly NvmeAddress[],
   name: string,
   namespace: NvmeNamespace,
   operation: Operation,
@@ -77,7 +87,7 @@ async function takeDown(
   const step = 'undo connect'
   try {
     await operation.cleanup(step, async (signal) => {
-      using _controller = await lock(keyOf(destination), signal)
+      using _places = await lockDestination(destination, places, signal)
       const controllers = await ownControllers(destination.nqn, destination.host, signal)
       const controller = controllers.find((each) => each.name === name)
       if (controller) await leave(controller, [namespace], signal)
@@ -186,6 +196,7 @@ async function onlyNamespace(controller: string, signal: AbortSignal): Promise<n
 async function refuseAbsent(controller: string, known: KnownNamespace, signal: AbortSignal): Promise<void> {
   for (const namespaceId of await activeNamespaces(controller, signal)) {
     const names = await namespaceNames(controller, namespaceId, signal)
+    if (names === null) continue
     // Whether one without names is the one, only the kernel's name for it can tell.
     if ((names.uuid ?? names.nguid ?? names.eui64) === null || hasNames({ namespaceId, ...names }, known)) return
   }
@@ -199,7 +210,9 @@ function absent(controller: string): BrickError {
 }
 
 async function refuseAnother(controller: string, namespace: NvmeNamespace, signal: AbortSignal): Promise<void> {
-  if (await isStillSame(controller, namespace, signal)) return
+  const same = await isStillSame(controller, namespace, signal)
+  if (same === undefined) throw absent(controller)
+  if (same) return
   throw new BrickError('IDENTITY_MISMATCH', `${namespace.path} was ${namespace.wwid} and is another volume now`, {
     details: { device: namespace.path, noted: namespace.wwid },
   })

@@ -82,7 +82,8 @@ export interface KnownDevice {
  */
 export function readDeviceInfo(value: unknown, devicePath?: string): KnownDevice {
   if (value === undefined || value === null) return { wwn: undefined, path: devicePath }
-  if (typeof value !== 'object') throw invalid('deviceInfo', 'what connectVolume returned', value)
+  // The value is not shown: it may be the text of a document with passwords in it.
+  if (typeof value !== 'object') throw invalid('deviceInfo', 'what connectVolume returned', typeof value)
   const { identity, scsi_wwn, multipath_id, path, device_path } = value as Partial<
     Record<'identity' | 'scsi_wwn' | 'multipath_id' | 'path' | 'device_path', unknown>
   >

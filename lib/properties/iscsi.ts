@@ -24,6 +24,8 @@ export interface IscsiTarget extends TargetPortal {
   readonly iqn: string
   /** With the addressing mode applied. */
   readonly lun: KernelLun
+  /** Whether the properties do not name the target, so that its unit may be another volume. */
+  readonly guessed?: boolean
 }
 
 /** CHAP: what the initiator proves to the target, and with `usernameIn` what the target proves to the initiator. */

@@ -208,8 +208,8 @@ function legs(data: Properties): NvmeTarget[] {
 
 function replication(data: Properties): Replication {
   const alias = requiredString(data, 'alias')
-  // It becomes a file name and an argument of mdadm, which takes no longer one.
-  if (!/^[A-Za-z\d_][\w.:-]{0,31}$/.test(alias)) throw invalid('alias', 'a name of an MD array', alias)
+  // It becomes a file name and an argument of mdadm, which takes no longer one, and what is before a colon for a host's.
+  if (!/^[A-Za-z\d_][\w.-]{0,31}$/.test(alias)) throw invalid('alias', 'a name of an MD array', alias)
   const replicas = optionalInteger(data, 'replica_count') ?? list(data, 'volume_replicas').length
   if (replicas === 0) throw invalid('replica_count', 'a number from 1', replicas)
   return { alias, replicas }

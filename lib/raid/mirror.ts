@@ -33,10 +33,8 @@ export class Mirror implements VolumeCalls {
     const rollback = new Rollback()
     try {
       const running = await this.#arrays(await this.#paths(operation), operation)
-      const { attached, failures } = await this.#attachLegs(options, operation, rollback)
+      const { attached, failures } = await this.#attachLegs(running, options, operation, rollback)
       const paths = attached.map(({ path }) => path)
-      // Also one that udev makes. What is written on the legs stays there: the next attach finds it.
-      if (running.length === 0) rollback.add('array', (signal) => stopArrays(this.#replication.alias, paths, signal))
       const mirror = await assemble(this.#replication, paths, operation)
       return await this.#describe(mirror, attached, failures, operation)
     } catch (error) {
@@ -104,6 +102,7 @@ export class Mirror implements VolumeCalls {
 
   /** All legs at once. One that does not come up is noted: the mirror is there for that. */
   async #attachLegs(
+    running: readonly RaidArray[],
     options: ConnectOptions,
     operation: Operation,
     rollback: Rollback,
@@ -117,8 +116,14 @@ export class Mirror implements VolumeCalls {
       return info
     }
     const outcomes = await operation.step('legs', () => Promise.allSettled(this.#legs.map(attach)))
-    operation.signal.throwIfAborted()
     const attached = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
+    if (running.length === 0 && attached.length > 0) {
+      const paths = attached.map(({ path }) => path)
+      // Also one that udev makes, which it may have begun with the first leg. What is written on the legs stays there: the
+      // next attach finds it.
+      rollback.add('array', (signal) => stopArrays(this.#replication.alias, paths, signal))
+    }
+    operation.signal.throwIfAborted()
     const failures = outcomes.flatMap((outcome) =>
       outcome.status === 'rejected' ? [asBrickError(outcome.reason, 'legs')] : [],
     )

@@ -1,8 +1,9 @@
 import { failedWith } from '../binding.ts'
 import { BrickError } from '../errors.ts'
+import { readFile } from '../files.ts'
 import type { Devices } from '../inventory/devices.ts'
 import type { ScsiIdentity } from './identity.ts'
-import { remove } from './unit.ts'
+import { findDisk, remove } from './unit.ts'
 import type { Disk, UnitAddress } from './unit.ts'
 
 /** One SCSI disk of this host: one way to its volume. */
@@ -32,6 +33,22 @@ export function scsiPaths({ devices }: Devices): ScsiPath[] {
     const unit = { hctl, host }
     return [{ unit, disk, lun, session, remotePort, noted: identity, sequence: diskSequence, holders }]
   })
+}
+
+/** Whether the disk's name is still its own. */
+export async function isStillThere(
+  { disk, sequence }: Pick<ScsiPath, 'disk' | 'sequence'>,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (sequence === null) return true
+  const number = await readFile('sysfs', `/sys/class/block/${disk.name}/diskseq`, signal, ['ENOENT', 'ENODEV'])
+  return number?.toString() === `${sequence}\n`
+}
+
+/** Whether another disk is at its place now. */
+export async function isReplaced({ unit, sequence }: ScsiPath, signal: AbortSignal): Promise<boolean> {
+  const disk = await findDisk(unit, signal)
+  return disk !== undefined && !(await isStillThere({ disk, sequence }, signal))
 }
 
 /**

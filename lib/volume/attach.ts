@@ -2,7 +2,7 @@ import { BrickError, invalid } from '../errors.ts'
 import { blockDevices } from '../inventory/inventory.ts'
 import { asBrickError } from '../operation.ts'
 import type { Operation } from '../operation.ts'
-import { withLeftovers } from '../rollback.ts'
+import { undone } from '../rollback.ts'
 import type { Leftover } from '../rollback.ts'
 import { sameUnit } from '../scsi/identity.ts'
 import type { ProvenDisk } from './bring-up.ts'
@@ -69,7 +69,7 @@ export async function attachMultipath<Way, Up extends Path>(
     const { map, refusal } = await operation.step('map', () => assemble(assembly, ways, { ready, enforce }))
     return { ways, map, refusal, undo: takeBack }
   } catch (error) {
-    throw withLeftovers(asBrickError(error, 'attach'), await takeBack())
+    throw await undone(error, 'attach', takeBack)
   }
 }
 
@@ -104,7 +104,10 @@ async function undo<Way>(ways: Ways<Way, Path>, operation: Operation): Promise<L
   const remove = async (signal: AbortSignal): Promise<true | undefined> => {
     const host = await blockDevices(signal)
     const disks = up.flatMap(({ disk }) => host.byName.get(disk.name) ?? [])
-    const maps = mapsOf(disks, names, host)
+    // Into a map of somebody else's our disks have only come.
+    const isOurs = (device: string): boolean =>
+      host.byName.get(device)?.slaves.every((slave) => disks.some(({ name }) => name === slave)) ?? true
+    const maps = mapsOf(disks, names, host).filter(({ device }) => isOurs(device))
     for (const map of maps) await removeMap(map, signal)
     return maps.length === 0 ? true : undefined
   }

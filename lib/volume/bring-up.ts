@@ -1,12 +1,23 @@
 import { deviceFacts, heldExclusively } from '../block/disk.ts'
 import { BrickError } from '../errors.ts'
+import { blockDevices } from '../inventory/inventory.ts'
 import { discardMapsAbove } from '../multipath/removal.ts'
 import type { Operation } from '../operation.ts'
 import type { Rollback } from '../rollback.ts'
 import { matchesWwn, sameUnit } from '../scsi/identity.ts'
 import type { ScsiIdentity } from '../scsi/identity.ts'
+import { scsiPaths } from '../scsi/paths.ts'
 import type { ScsiPath } from '../scsi/paths.ts'
-import { findDisk, hostScan, liveIdentity, notedIdentity, remove, rescan, scan } from '../scsi/unit.ts'
+import {
+  findDisk,
+  hostScan,
+  liveIdentity,
+  liveIdentityInReach,
+  notedIdentity,
+  remove,
+  rescan,
+  scan,
+} from '../scsi/unit.ts'
 import type { Disk, KnownDisk, UnitAccess, UnitAddress } from '../scsi/unit.ts'
 
 /** A disk that is proven to be the volume. */
@@ -67,22 +78,36 @@ async function scanFor(
 
 /** The device, if it still is what the kernel noted; else it has been removed. */
 async function keepOrRemove(unit: UnitAddress, disk: Disk, signal: AbortSignal): Promise<KnownDisk | undefined> {
-  const [noted, live] = await Promise.all([notedIdentity(unit, signal), liveIdentity(disk, signal)])
+  const [noted, live] = await Promise.all([named(unit, signal), liveIdentity(disk, signal)])
   if (live && sameUnit(noted, live)) return { disk, identity: live, facts: await deviceFacts(disk.path, signal) }
-  await discardMapsAbove(disk, signal)
+  // Only what is proven to be another one may go: somebody may have it open.
+  if (live && (noted.key === null || live.key === null)) throw nameless(disk)
+  await discardMapsAbove(disk, (name) => isStale(name, signal), signal)
   if (await heldExclusively(disk.path, signal)) throw replaced(disk, noted, live)
   await remove(unit, signal, { offline: true })
   return undefined
 }
 
+/** Whether the disk of this name says something else now than what the kernel noted of it. One that says nothing may not. */
+async function isStale(name: string, signal: AbortSignal): Promise<boolean> {
+  const path = scsiPaths(await blockDevices(signal)).find(({ disk }) => disk.name === name)
+  if (!path) return true
+  const live = await liveIdentityInReach(path.unit, path.disk, signal)
+  return live === undefined || (live !== null && path.noted !== null && !sameUnit(path.noted, live))
+}
+
+/** What the kernel noted of the unit. It may have asked before the unit could tell. */
+async function named(unit: UnitAddress, signal: AbortSignal): Promise<ScsiIdentity> {
+  const noted = await notedIdentity(unit, signal)
+  if (noted.key !== null) return noted
+  await rescan(unit, signal)
+  return await notedIdentity(unit, signal)
+}
+
 /** The volume's name, if the disk says one, and no other than `expected`. @throws BrickError IDENTITY_MISMATCH */
 export function prove(identity: ScsiIdentity | null, expected: string | undefined, disk: Disk): string {
   const wwn = identity?.names.udev ?? identity?.key ?? null
-  if (identity === null || wwn === null) {
-    throw new BrickError('IDENTITY_MISMATCH', `${disk.path} does not say which volume it is`, {
-      details: { device: disk.path },
-    })
-  }
+  if (identity === null || wwn === null) throw nameless(disk)
   if (expected !== undefined && !matchesWwn(identity, expected)) {
     throw new BrickError('IDENTITY_MISMATCH', `${disk.path} is ${wwn}, not ${expected}`, {
       details: { device: disk.path, expected, found: wwn },
@@ -106,12 +131,16 @@ export async function grow({ unit, disk }: ScsiPath, operation: Operation): Prom
   return size
 }
 
+export function nameless({ path }: Disk): BrickError {
+  return new BrickError('IDENTITY_MISMATCH', `${path} does not say which volume it is`, { details: { device: path } })
+}
+
 function replaced(disk: Disk, noted: ScsiIdentity, live: ScsiIdentity | undefined): BrickError {
-  return new BrickError('IDENTITY_MISMATCH', `${disk.path} was ${named(noted)} and is ${named(live)} now`, {
+  return new BrickError('IDENTITY_MISMATCH', `${disk.path} was ${nameOf(noted)} and is ${nameOf(live)} now`, {
     details: { device: disk.path, noted: noted.key, found: live?.key ?? null },
   })
 }
 
-function named(identity: ScsiIdentity | undefined): string {
+function nameOf(identity: ScsiIdentity | undefined): string {
   return identity?.key ?? 'nothing'
 }

@@ -24,18 +24,29 @@ export interface PathUp<Way> extends ProvenDisk {
   undo(): Promise<Leftover[]>
 }
 
+/** A way, and whether it is not known to lead to the volume. */
+interface MaybeGuessed {
+  readonly guessed?: boolean
+}
+
 /** How the SCSI volume of one call is reached: what differs from transport to transport. */
-export interface Reach<Way, Up extends PathUp<Way>> {
+export interface Reach<Way extends MaybeGuessed, Up extends PathUp<Way>> {
   /** What the call's operations are named after, such as 'iscsi'. */
   readonly name: string
   /** The volume's lock. */
   readonly key: string
+  /** The volume's name, if the properties say it. */
+  readonly wwn: string | undefined
   /** The ways that the properties name. */
   named(operation: Operation): Promise<readonly Way[]>
   /** All ways that there are, and what kept them from being found. */
   all(named: readonly Way[], operation: Operation): Promise<{ ways: readonly Way[]; failure: BrickError | undefined }>
-  /** Brings one way up, giving its portal up when `patience` fires. A failure leaves nothing changed. */
-  bring(way: Way, patience: AbortSignal, operation: Operation): Promise<Up>
+  /**
+   * Brings one way up, giving its portal up when `patience` fires. A failure leaves nothing changed.
+   *
+   * @param wwn the volume's name, as far as it is known
+   */
+  bring(way: Way, patience: AbortSignal, operation: Operation, wwn: string | undefined): Promise<Up>
   /** Tries once more the ways that are missing, and returns those that still are; none when the volume has gone. */
   rejoin(missing: readonly Way[], known: Up, operation: Operation): Promise<readonly Way[]>
   /** Where a way leads, as a device info says it. */
@@ -57,7 +68,7 @@ export interface MultipathOptions {
 }
 
 /** Attaches a volume by the first of its ways that works. */
-export async function connectByOne<Way, Up extends PathUp<Way>>(
+export async function connectByOne<Way extends MaybeGuessed, Up extends PathUp<Way>>(
   reach: Reach<Way, Up>,
   options: CallOptions,
 ): Promise<DeviceInfo> {
@@ -67,13 +78,13 @@ export async function connectByOne<Way, Up extends PathUp<Way>>(
 }
 
 /** By the first of these ways that works. A device that cannot be handed out after all is taken back. */
-async function byFirstPath<Way, Up extends PathUp<Way>>(
+async function byFirstPath<Way extends MaybeGuessed, Up extends PathUp<Way>>(
   reach: Reach<Way, Up>,
   ways: readonly Way[],
   attached: Omit<Attached<Way, Up>, 'paths'>,
   operation: Operation,
 ): Promise<DeviceInfo> {
-  const bring = (way: Way, patience: AbortSignal): Promise<Up> => reach.bring(way, patience, operation)
+  const bring = (way: Way, patience: AbortSignal): Promise<Up> => reach.bring(way, patience, operation, reach.wwn)
   const path = await inTurn(ways, bring, operation)
   return await orUndone(describe(reach, { paths: [path], ...attached }, operation), () => path.undo())
 }
@@ -82,7 +93,7 @@ async function byFirstPath<Way, Up extends PathUp<Way>>(
  * Attaches a volume by all its ways at once. What is still being tried when the call returns goes on within the call's
  * time, and with the volume's lock; what has failed is tried again later.
  */
-export async function connectByAll<Way, Up extends PathUp<Way>>(
+export async function connectByAll<Way extends MaybeGuessed, Up extends PathUp<Way>>(
   reach: Reach<Way, Up>,
   { ready, enforce }: MultipathOptions,
   options: CallOptions,
@@ -98,8 +109,7 @@ export async function connectByAll<Way, Up extends PathUp<Way>>(
     return await byFirstPath(reach, named, { expected: named.length, refusals: [absence] }, operation)
   }
   const { ways: all, failure } = await reach.all(named, operation)
-  const bring = (way: Way, giveUp: AbortSignal): Promise<Up> =>
-    reach.bring(way, AbortSignal.any([giveUp, operation.share(0.5)]), operation)
+  const bring = guessesLast(all, reach, operation)
   const { ways, map, refusal, undo } = await attachMultipath(all, bring, { ready, enforce }, operation)
   call.lastUntil(ways.settled)
   const refusals = [failure, refusal].filter((error) => error !== undefined)
@@ -111,6 +121,35 @@ export async function connectByAll<Way, Up extends PathUp<Way>>(
     retry: (missing, known, again) => reach.rejoin(missing, known, again),
   })
   return info
+}
+
+/**
+ * Brings ways up, of which one that is only guessed has to lead to the volume that the others lead to: where nothing says
+ * which volume it is, it waits for the first of them. Where all are guesses the first one decides.
+ */
+function guessesLast<Way extends MaybeGuessed, Up extends PathUp<Way>>(
+  all: readonly Way[],
+  reach: Reach<Way, Up>,
+  operation: Operation,
+): (way: Way, giveUp: AbortSignal) => Promise<Up> {
+  const certain: Promise<Up>[] = []
+  return async (way, giveUp) => {
+    const bring = (wwn: string | undefined): Promise<Up> =>
+      reach.bring(way, AbortSignal.any([giveUp, operation.share(0.5)]), operation, wwn)
+    if (reach.wwn !== undefined || all.every(({ guessed }) => guessed)) return await bring(reach.wwn)
+    if (way.guessed) return await bring((await firstOf(certain)).wwn)
+    const up = bring(undefined)
+    certain.push(up)
+    return await up
+  }
+}
+
+async function firstOf<T>(outcomes: readonly Promise<T>[]): Promise<T> {
+  try {
+    return await Promise.any(outcomes)
+  } catch (error) {
+    throw (error as AggregateError).errors[0]
+  }
 }
 
 /** Why there will be no map; undefined when a multipathd runs. @throws BrickError MULTIPATH_FAILED if `enforce` */
@@ -137,13 +176,16 @@ interface Attached<Way, Up> {
   readonly refusals?: readonly BrickError[]
 }
 
-async function describe<Way, Up extends PathUp<Way>>(
+async function describe<Way extends MaybeGuessed, Up extends PathUp<Way>>(
   reach: Reach<Way, Up>,
   { paths, map, expected, failed = [], refusals = [] }: Attached<Way, Up>,
   operation: Operation,
 ): Promise<DeviceInfo> {
   const [first] = paths
   if (first === undefined) throw new RangeError('no path')
+  // A guess that was wrong is no path that is missing.
+  const missing = failed.filter(({ way, error }) => way.guessed !== true || error.retryable)
+  const ways = expected - (failed.length - missing.length)
   const { path, facts } = map ?? { path: first.disk.path, facts: first.facts }
   const finish = (await reach.finish?.(paths, map, operation)) ?? {}
   const amiss = finish.refusal ? [...refusals, finish.refusal] : refusals
@@ -153,10 +195,10 @@ async function describe<Way, Up extends PathUp<Way>>(
     scsi_wwn: first.wwn,
     ...(map && { multipath_id: map.wwid }),
     paths: paths.map(({ disk, unit, way }) => ({ path: disk.path, hctl: unit.hctl, ...reach.whereTo(way) })),
-    expected_paths: expected,
-    degraded: paths.length < expected || amiss.length > 0,
+    expected_paths: ways,
+    degraded: paths.length < ways || amiss.length > 0,
     failures: [
-      ...failed.map(({ way, error: { code, message } }) => ({ portal: reach.whereTo(way).portal, code, message })),
+      ...missing.map(({ way, error: { code, message } }) => ({ portal: reach.whereTo(way).portal, code, message })),
       ...amiss.map(({ code, message }) => ({ portal: null, code, message })),
     ],
     identity: { source: 'vpd', value: first.wwn, devno: `${facts.major}:${facts.minor}`, diskseq: facts.diskSequence },

@@ -4,11 +4,13 @@ import type { PartitionedMap } from '../multipath/map.ts'
 import { queueAgain, refuseMapInUse, removeMap, removeMapWhenClosed, stopQueueing, wake } from '../multipath/removal.ts'
 import type { Operation } from '../operation.ts'
 import { sameUnit } from '../scsi/identity.ts'
+import { Rollback, undone } from '../rollback.ts'
 import type { ScsiPath } from '../scsi/paths.ts'
 import { liveIdentityInReach } from '../scsi/unit.ts'
 import { together } from '../together.ts'
 import { attempts } from './attempts.ts'
 import type { Attempt } from './attempts.ts'
+import { nameless } from './bring-up.ts'
 
 /** A volume as it is on this host: its disks, and with multipath the map that makes one device of them. */
 export interface AttachedVolume {
@@ -34,10 +36,10 @@ export interface Released {
  */
 export async function release(volume: AttachedVolume, force: boolean, operation: Operation): Promise<Released> {
   const { attempt, failures } = attempts(force, operation)
-  const flushed: boolean[] = []
+  // A map need not have all disks: one may be in use for itself. They first, as nothing is changed of them.
+  const alone = volume.paths.filter(({ holders }) => !volume.maps.some(({ device }) => holders.includes(device)))
+  const flushed = await together(alone.map((path) => releasePath(path, attempt)))
   for (const map of volume.maps) flushed.push(await releaseMap(map, volume.paths, force, operation, attempt))
-  if (volume.maps.length === 0)
-    flushed.push(...(await together(volume.paths.map((path) => releasePath(path, attempt)))))
   return { failures, flushed: flushed.every(Boolean) }
 }
 
@@ -85,8 +87,9 @@ async function releaseMap(
     if (removed !== true) await operation.step('map', (signal) => removeMapWhenClosed(map, signal))
     return flushed === true
   } catch (error) {
-    if (unblock) await operation.cleanup('undo map', (signal) => queueAgain(map, signal))
-    throw error
+    const rollback = new Rollback()
+    if (unblock) rollback.add('map', (signal) => queueAgain(map, signal))
+    throw await undone(error, 'map', () => rollback.run(operation))
   }
 }
 
@@ -94,14 +97,27 @@ async function releaseMap(
 async function flushMap({ path }: PartitionedMap, paths: readonly ScsiPath[], signal: AbortSignal): Promise<boolean> {
   // A path that cannot be asked is no matter: the map has others, or its flush fails.
   const answers = await Promise.allSettled(paths.map((each) => isStillSame(each, signal)))
+  for (const answer of answers) if (answer.status === 'rejected' && isNameless(answer.reason)) throw answer.reason
   if (answers.some((answer) => answer.status === 'fulfilled' && answer.value === false)) return false
   await flush(path, signal)
   return true
 }
 
-/** Whether the path leads to the volume that the kernel noted; undefined when its target is out of reach. */
+function isNameless(error: unknown): error is BrickError {
+  return error instanceof BrickError && error.code === 'IDENTITY_MISMATCH'
+}
+
+/**
+ * Whether the path leads to the volume that the kernel noted; undefined when its target is out of reach.
+ *
+ * @throws BrickError IDENTITY_MISMATCH when the kernel, or the device, does not say which volume it is: what was written
+ * must neither go to another one nor be thrown away
+ */
 async function isStillSame({ unit, disk, noted }: ScsiPath, signal: AbortSignal): Promise<boolean | undefined> {
   const live = await liveIdentityInReach(unit, disk, signal)
   if (live === null) return undefined
-  return noted !== null && live !== undefined && sameUnit(noted, live)
+  if (live === undefined) return false
+  if (noted !== null && sameUnit(noted, live)) return true
+  if ([noted, live].every((identity) => typeof identity?.key === 'string')) return false
+  throw nameless(disk)
 }

@@ -1,6 +1,7 @@
 import { BrickError } from '../errors.ts'
 import { asBrickError } from '../operation.ts'
 import type { Operation } from '../operation.ts'
+import { withLeftovers } from '../rollback.ts'
 import type { Leftover } from '../rollback.ts'
 
 /** A way that did not come up. What it had changed is undone. */
@@ -40,13 +41,16 @@ export class Ways<Way, Path extends Undoable> {
       try {
         const path = await bring(way)
         if (!accept(path, this.#up[0])) {
-          await path.undo()
-          throw new BrickError('IDENTITY_MISMATCH', 'this path leads to another volume than the first that came up')
+          const another = new BrickError(
+            'IDENTITY_MISMATCH',
+            'this path leads to another volume than the first that came up',
+          )
+          throw withLeftovers(another, await path.undo())
         }
         this.#up.push(path)
         anyUp()
       } catch (error) {
-        this.#failed.push({ way, error: asBrickError(error, 'attach') })
+        this.#failed.push({ way, error: failureOf(error) })
       }
     }
     this.settled = Promise.all(ways.map(tryOne)).then(() => undefined)
@@ -67,6 +71,15 @@ export class Ways<Way, Path extends Undoable> {
   async undo(): Promise<Leftover[]> {
     await this.settled
     return (await Promise.all(this.#up.map((path) => path.undo()))).flat()
+  }
+}
+
+/** A defect of ours, too, fails its way only: the others are up, or are to be undone. */
+function failureOf(error: unknown): BrickError {
+  try {
+    return asBrickError(error, 'attach')
+  } catch {
+    return new BrickError('SYSTEM', String(error), { step: 'attach', cause: error })
   }
 }
 

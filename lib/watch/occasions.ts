@@ -38,6 +38,8 @@ export class Occasions implements Disposable {
   readonly #devicesAgain = new Doubts()
   readonly #again = new Set<Part>()
   #round = 0
+  /** When that is, on the clock of `performance`; undefined while it is nothing, or not set yet. */
+  #repeatAt: number | undefined
   #wake: (() => void) | undefined
   readonly #errors = new Map<number, number>()
   #arrivals: Set<string> | undefined = new Set()
@@ -111,7 +113,9 @@ export class Occasions implements Disposable {
         resolve()
       }
       const again = this.#again.size > 0 || !this.#devicesAgain.isEmpty
-      const timer = again ? setTimeout(this.#elapse, this.#interval) : undefined
+      // However often something else is looked at meanwhile.
+      if (again) this.#repeatAt ??= performance.now() + this.#interval
+      const timer = again ? setTimeout(this.#elapse, (this.#repeatAt ?? 0) - performance.now()) : undefined
       const forget = onAbort(signal, done)
       this.#wake = done
     })
@@ -122,6 +126,7 @@ export class Occasions implements Disposable {
   }
 
   readonly #elapse = (): void => {
+    this.#repeatAt = undefined
     this.#devices.join(this.#devicesAgain)
     for (const part of this.#again) this.#due.add(part)
     this.#round++
@@ -159,7 +164,7 @@ export class Occasions implements Disposable {
     this.#devices.add(name)
     if (place.includes('/virtual/block/dm-')) {
       this.#devicesAgain.add(name)
-      this.#round = 0
+      this.#beginRounds()
     }
     this.#wake?.()
   }
@@ -170,8 +175,13 @@ export class Occasions implements Disposable {
       this.#due.add(part)
       this.#again.add(part)
     }
-    this.#round = 0
+    this.#beginRounds()
     this.#wake?.()
+  }
+
+  #beginRounds(): void {
+    this.#round = 0
+    this.#repeatAt = Math.min(this.#repeatAt ?? Infinity, performance.now() + intervals[0])
   }
 
   /** The kernel's iSCSI may be loaded at any time, and says so by uevents of its transports. */

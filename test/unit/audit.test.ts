@@ -69,6 +69,20 @@ describe('an audit', () => {
     assert.deepEqual(judge(well), [])
   })
 
+  it("plans for what is on a disk's partitions, too", () => {
+    const partition = device('sda1', { kind: 'partition', parent: 'sda', devno: '8:1', holders: ['dm-1'] })
+    const mountInfo = '36 25 8:1 / /mnt/data rw,relatime shared:1 - ext4 /dev/sda1 rw\n'
+    const unitStates = new Map([['2:0:0:1', 'blocked']])
+    const [finding] = judge(facts({ devices: [disk, partition], mountInfo, unitStates }))
+    assert.deepEqual(finding?.evidence['mounted'], ['/mnt/data'])
+    assert.deepEqual(finding.plan, [
+      'umount /mnt/data',
+      'take down what is built upon it: /dev/dm-1',
+      'make sure that nothing has it open: fuser --verbose /dev/sda /dev/sda1',
+      'echo 1 > /sys/class/scsi_device/2:0:0:1/device/delete',
+    ])
+  })
+
   it('finds paths that have failed, unless a map is above them', () => {
     for (const state of ['offline', 'transport-offline', 'blocked']) {
       assert.deepEqual(found(facts({ unitStates: new Map([['2:0:0:1', state]]) })), ['failed-path /dev/sda'])

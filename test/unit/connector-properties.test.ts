@@ -31,6 +31,21 @@ describe('getConnectorProperties', { skip: !root && 'only root may read what DMI
     assert.deepEqual(JSON.parse(JSON.stringify(properties)), properties)
   })
 
+  it('has no UUID of a root whose device is not in sight', async (t) => {
+    const mounts = '/proc/self/mountinfo'
+    const read = binding().readHost.bind(binding())
+    t.mock.method(binding(), 'readHost', (lane: string, paths: readonly string[], root: string, plan: string) => {
+      const { result, number } = read(lane, paths, root, plan)
+      const btrfs = Buffer.from('1 0 0:33 /@ / rw - btrfs /dev/hostbrick-test rw\n')
+      const replaced = result.then(({ files, ...rest }) => ({
+        ...rest,
+        files: files.map((file, index) => (paths[index] === mounts ? btrfs : file)),
+      }))
+      return { result: replaced, number }
+    })
+    assert.equal((await getConnectorProperties({ ip })).uuid, undefined)
+  })
+
   it('starts no program, asks nobody and changes nothing', async (t) => {
     const verbs = ['runProgram', 'exchange', 'askAbstract', 'resolveHost', 'changeFiles', 'writeAttribute'] as const
     const touched = verbs.map((verb) => t.mock.method(binding(), verb))

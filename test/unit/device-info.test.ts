@@ -70,12 +70,13 @@ describe('readDeviceInfo', () => {
     })
   }
 
-  for (const given of ['/dev/sda', '', 0, 1, true, 5n, Symbol('x'), () => undefined]) {
+  for (const given of ['/dev/sda', JSON.stringify(nova), '', 0, 1, true, 5n, Symbol('x'), () => undefined]) {
     it(`refuses ${inspect(given)}`, () => {
       assert.throws(() => readDeviceInfo(given), {
         name: 'BrickError',
         code: 'INVALID_ARGUMENT',
-        details: { field: 'deviceInfo', value: inspect(given) },
+        message: `deviceInfo: expected what connectVolume returned, got '${typeof given}'`,
+        details: { field: 'deviceInfo', value: `'${typeof given}'` },
       })
     })
   }

@@ -80,6 +80,28 @@ describe('a lock within the process', { skip }, () => {
     assert.equal(getEventListeners(first.signal, 'abort').length, 0)
   })
 
+  it('is not had earlier by who comes when the last one has given up', limit, async () => {
+    const key = fresh()
+    const held = await lock(key, never)
+    const order: string[] = []
+    const wait = async (name: string, signal: AbortSignal): Promise<void> => {
+      using _lock = await lock(key, signal)
+      order.push(name)
+      await settle()
+    }
+    const first = wait('first', never)
+    const impatient = new AbortController()
+    const given = wait('given up', impatient.signal)
+    impatient.abort(new Error('enough'))
+    await assert.rejects(given)
+    const last = wait('last', never)
+    await settle()
+    assert.equal(binding().laneStatistics().running, 0, 'nobody waits for the file')
+    held[Symbol.dispose]()
+    await Promise.all([first, last])
+    assert.deepEqual(order, ['first', 'last'])
+  })
+
   it('is not waited for when the signal has fired', async () => {
     const key = fresh()
     const reason = new Error('enough')

@@ -72,7 +72,7 @@ describe('a transport', () => {
   })
 
   it('is never taken for another', () => {
-    for (const name of ['', 'pcie', 'roce', 'tcp ', null, undefined, 3, ['tcp']]) {
+    for (const name of ['', 'pcie', 'roce', 'tcp ', 'constructor', '__proto__', null, undefined, 3, ['tcp']]) {
       assert.throws(() => nvmeTransport(name, 'transport_type'), {
         code: 'INVALID_ARGUMENT',
         message: /^transport_type: /,

@@ -257,6 +257,7 @@ describe('what is malformed is named:', () => {
     ['alias', { ...replicated, alias: undefined }],
     ['alias', { ...replicated, alias: '../../etc' }],
     ['alias', { ...replicated, alias: '-x' }],
+    ['alias', { ...replicated, alias: 'host:volume' }],
     ['replica_count', { ...replicated, replica_count: 0 }],
     ['replica_count', { ...replicated, replica_count: 'two' }],
   ]

@@ -41,6 +41,13 @@ describe('the ways to a volume', () => {
     )
   })
 
+  it('settle whatever one fails with', async () => {
+    const ways = new Ways(['a'], () => Promise.reject(new TypeError('a defect')), same)
+    await ways.settled
+    const [failed] = ways.failed
+    assert.deepEqual([failed?.error.code, failed?.error.cause], ['SYSTEM', new TypeError('a defect')])
+  })
+
   it('have a first one long before the last has settled', async () => {
     let answer = (): void => undefined
     const late = new Promise<void>((resolve) => {

@@ -144,8 +144,8 @@ describe('our own discovery', () => {
 
 describe('a connection by /dev/nvme-fabrics', () => {
   afterEach(async () => {
-    for (const { name, transport } of await readControllers(timely())) {
-      if (transport === 'tcp') await deleteController(name, timely())
+    for (const controller of await readControllers(timely())) {
+      if (controller.transport === 'tcp') await deleteController(controller, timely())
     }
     await assertNothingLeft(clean)
   })
@@ -302,10 +302,14 @@ describe('a connection by /dev/nvme-fabrics', () => {
   })
 
   it('is gone with all that it brought, and cannot go twice', async () => {
-    const { name } = await attach(0, [1, 7])
-    await deleteController(name, timely())
+    const controller = await attach(0, [1, 7])
+    // What has its name is another one.
+    await deleteController({ ...controller, subsystemNqn: 'nqn.2026-11.test:another' }, timely())
+    await deleteController({ ...controller, controllerId: (controller.controllerId ?? 0) + 1 }, timely())
+    assert.equal((await readControllers(timely())).length, 1)
+    await deleteController(controller, timely())
     assert.deepEqual(await readControllers(timely()), [])
-    await deleteController(name, timely())
+    await deleteController(controller, timely())
   })
 })
 
@@ -326,7 +330,7 @@ describe('without native multipath', () => {
     setUp()
   })
   afterEach(async () => {
-    for (const { name } of await readControllers(timely())) await deleteController(name, timely())
+    for (const controller of await readControllers(timely())) await deleteController(controller, timely())
   })
   after(async () => {
     tearDown()

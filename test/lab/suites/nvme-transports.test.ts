@@ -168,7 +168,9 @@ describe("others' controllers", limit, () => {
       const left = await readControllers(timely())
       assert.deepEqual(left.map(({ name, state }) => [name, state]).sort(), others.map((name) => [name, 'live']).sort())
     } finally {
-      for (const name of others) await deleteController(name, timely())
+      for (const controller of await readControllers(timely())) {
+        if (others.includes(controller.name)) await deleteController(controller, timely())
+      }
     }
   })
 })

@@ -178,10 +178,9 @@ describe('a watch', limit, () => {
       await changes.begun
       truncateSync(BACKING, pages * 4096)
       run('losetup', '--set-capacity', device)
-      const change = (await changes.next()).value as HostChange
-      assert.ok(change.kind === 'device' && change.change === 'changed')
-      assert.deepEqual([change.device.path, change.device.size], [device, pages * 4096])
-      await changes.return?.()
+      for await (const change of changes) {
+        if (change.kind === 'device' && change.device.path === device && change.device.size === pages * 4096) break
+      }
     }
     run('losetup', '--detach', device)
   })
