@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { execFileSync } from 'node:child_process'
-import { closeSync, copyFileSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, copyFileSync, openSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { constants } from 'node:os'
 import { Worker } from 'node:worker_threads'
@@ -112,8 +112,8 @@ const stories = {
     let lost = false
     const monitor = native.openMonitor('kernel', (_, some) => (lost ||= some))
     monitor.only([''])
-    // More than the queue and the socket hold together.
-    announce(120_000)
+    // More than the queue and a socket of 4 MiB hold together.
+    announce(30_000)
     await eventually(() => lost)
     monitor.close()
   },
@@ -151,13 +151,17 @@ const stories = {
 
   async 'The process survives a shortage of memory'() {
     const path = freshPath()
-    writeFileSync(path, Buffer.alloc(15 << 20))
-    // The thread that reads it is there, and has room for some of them already.
+    writeFileSync(path, '')
+    truncateSync(path, 15 << 20)
+    // The thread that is going to read it is there.
     await native.listDirectory('files', '/').result
+    // Node is to need none while there is none.
+    globalThis.gc()
     const [, used] = /^VmSize:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))
-    limit(`--as=${(Number(used) + (4 << 10)) * 1024}:`)
-    await assert.rejects(native.readFiles('files', Array(10).fill(path)).result, refusal('ENOMEM', 'malloc'))
+    // While its first 8 MiB are read into room for 16.
+    limit(`--as=${(Number(used) + (20 << 10)) * 1024}:`)
     assert.throws(() => native.openMonitor('kernel', () => undefined), refusal('EAGAIN', 'pthread_create'))
+    await assert.rejects(native.readFile('files', path).result, refusal('ENOMEM', 'malloc'))
   },
 
   async 'The process ends with the addon loaded twice'() {
