@@ -19,7 +19,6 @@ const stories: Record<string, readonly (readonly [name: string, ...node: string[
     ['hears of what a monitor has lost while it was busy'],
     ['hears nothing from a monitor that it has closed'],
     ['survives a shortage of descriptors'],
-    ['survives a shortage of memory', '--expose-gc'],
     ['ends with the addon loaded twice'],
   ],
   'A worker': [
@@ -43,8 +42,6 @@ const stories: Record<string, readonly (readonly [name: string, ...node: string[
 const wrappers: Readonly<Record<string, readonly string[]>> = {
   // Without CAP_NET_ADMIN the system's limit holds for a socket's buffer, and far fewer events fill it.
   'The process hears of what a monitor has lost while it was busy': ['setpriv', '--bounding-set=-net_admin'],
-  // Stacks and single requests are larger than what is left, which is enough for Node; no memory is put by for threads.
-  'The process survives a shortage of memory': ['env', 'MALLOC_ARENA_MAX=1', 'prlimit', `--stack=${1 << 30}:`],
 }
 
 for (const [subject, names] of Object.entries(stories)) {

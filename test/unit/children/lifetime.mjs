@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { execFileSync } from 'node:child_process'
-import { closeSync, copyFileSync, openSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import { closeSync, copyFileSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { constants } from 'node:os'
 import { Worker } from 'node:worker_threads'
@@ -147,21 +147,6 @@ const stories = {
     closeSync(files.pop())
     assert.throws(() => native.openMonitor('kernel', () => undefined), refusal('EMFILE', 'eventfd'))
     files.forEach(closeSync)
-  },
-
-  async 'The process survives a shortage of memory'() {
-    const path = freshPath()
-    writeFileSync(path, '')
-    truncateSync(path, 15 << 20)
-    // The thread that is going to read it is there.
-    await native.listDirectory('files', '/').result
-    // Node is to need none while there is none.
-    globalThis.gc()
-    const [, used] = /^VmSize:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))
-    // While its first 8 MiB are read into room for 16.
-    limit(`--as=${(Number(used) + (20 << 10)) * 1024}:`)
-    assert.throws(() => native.openMonitor('kernel', () => undefined), refusal('EAGAIN', 'pthread_create'))
-    await assert.rejects(native.readFile('files', path).result, refusal('ENOMEM', 'malloc'))
   },
 
   async 'The process ends with the addon loaded twice'() {
