@@ -51,7 +51,8 @@ async function releasePath(path: ScsiPath, maps: readonly PartitionedMap[], atte
     attempt('use', (signal) => refuseOtherUse(disk, maps, signal)),
     attempt('identity', async (signal) => {
       const same = await isStillSame(path, signal)
-      if (same !== undefined) return same
+      // Beside a map that is no matter: what was written went by the map's other paths.
+      if (same !== undefined || maps.length > 0) return same
       // Whoever writes to it waits until its target is back, which may be never.
       throw new BrickError('FLUSH_FAILED', `${disk.path}: its target is out of reach`, {
         details: { device: disk.path },

@@ -18,6 +18,13 @@ const mapFolder = '/sys/devices/virtual/block/dm-0'
 const replace = (t: TestContext, verb: keyof Binding, as: (...given: never[]) => unknown): void => {
   t.mock.method(binding(), verb, as as never)
 }
+/** A map of one path, 8:16, that works. */
+const mapState = {
+  uuid: `mpath-3${ours}`,
+  suspended: false,
+  table: [{ type: 'multipath', parameters: '0 0 1 1 service-time 0 1 1 8:16 1 ' }],
+  status: [{ type: 'multipath', parameters: '2 0 0 0 1 1 A 0 1 0 8:16 A 0 ' }],
+}
 const answer = (value: unknown): object => ({ number: 0, result: Promise.resolve(value) })
 const failure = (errno: number, syscall: string): Error => Object.assign(new Error('no'), { errno, syscall, path: '' })
 
@@ -113,14 +120,7 @@ describe('a detach', limit, () => {
     const host = fibreChannelHost(t)
     addMap(host, 'sdb')
     playMultipathd(t, host)
-    replace(t, 'mapState', () =>
-      answer({
-        uuid: `mpath-3${ours}`,
-        suspended: false,
-        table: [{ type: 'multipath', parameters: '0 0 1 1 service-time 0 1 1 8:16 1 ' }],
-        status: [{ type: 'multipath', parameters: '2 0 0 0 1 1 A 0 1 0 8:16 A 0 ' }],
-      }),
-    )
+    replace(t, 'mapState', () => answer(mapState))
     replace(t, 'flushDevice', () => answer(undefined))
     replace(t, 'heldExclusively', (_lane: string, path: string) => {
       host.write(`${hostFolder}/rport-0:0-0/target0:0:0/0:0:0:1/block/sda/holders/dm-0`)
@@ -128,6 +128,19 @@ describe('a detach', limit, () => {
     })
     await new FibreChannelConnector({ useMultipath: true }).disconnectVolume({ target_wwn: ports, target_lun: 1 })
     assert.equal(host.written.length, 2)
+  })
+
+  it('does not wait for a disk out of reach beside the map', async (t) => {
+    const host = fibreChannelHost(t)
+    addMap(host, 'sdb')
+    playMultipathd(t, host)
+    replace(t, 'mapState', () => answer(mapState))
+    replace(t, 'flushDevice', () => answer(undefined))
+    replace(t, 'heldExclusively', () => answer(false))
+    host.write(`${hostFolder}/rport-0:0-0/target0:0:0/0:0:0:1/state`, 'blocked\n')
+    await new FibreChannelConnector({ useMultipath: true }).disconnectVolume({ target_wwn: ports, target_lun: 1 })
+    const said = host.written.map((line) => line.replace(/^.*scsi_device/, '').trim())
+    assert.ok(said.includes('/0:0:0:1/device/state offline') && said.includes('/0:0:0:1/device/delete 1'))
   })
 
   it('throws nothing away of a disk that does not say which volume it is', async (t) => {
