@@ -62,7 +62,7 @@ function listenTo(signal: AbortSignal): Callbacks {
  * Its own timer keeps it alive: what AbortSignal.any makes of an AbortSignal.timeout that nobody else holds is forgotten
  * at the next garbage collection (Node 20 and later hold a timeout, and the sources of a signal, weakly).
  */
-export function within(signal: AbortSignal, milliseconds: number): AbortSignal {
+export function withDeadline(signal: AbortSignal, milliseconds: number): AbortSignal {
   const controller = new BusyAbortController()
   const end = (reason: unknown): void => {
     clearTimeout(timer)

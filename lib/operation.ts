@@ -1,4 +1,4 @@
-import { BusyAbortController, within } from './abort.ts'
+import { BusyAbortController, withDeadline } from './abort.ts'
 import { failedWith, SystemError } from './binding.ts'
 import { BrickError, invalid } from './errors.ts'
 import { Trace } from './trace.ts'
@@ -70,7 +70,7 @@ export class Operation implements Disposable {
   /** A signal that fires with the work's, or earlier, when this part of the time that is left has passed. */
   share(part: number): AbortSignal {
     if (part === 1) return this.signal
-    return within(this.signal, Math.ceil(this.remaining * part))
+    return withDeadline(this.signal, Math.ceil(this.remaining * part))
   }
 
   /** Runs one step of undoing, with what is left of the call's time; never less than a tenth of its reserve. */

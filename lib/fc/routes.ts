@@ -1,4 +1,4 @@
-import { within } from '../abort.ts'
+import { withDeadline } from '../abort.ts'
 import { BrickError, invalid } from '../errors.ts'
 import type { Operation } from '../operation.ts'
 import type { FibreChannelProperties, FibreChannelTarget } from '../properties/fibre-channel.ts'
@@ -40,7 +40,7 @@ export async function findRoutes(
   architecture: Architecture,
   operation: Operation,
 ): Promise<Route[]> {
-  const patience = within(operation.share(0.5), portPatience)
+  const patience = withDeadline(operation.share(0.5), portPatience)
   let fabric: Fabric | undefined
   return await operation.step('ports', async (signal) => {
     using watch = new Watch('kernel', [ofSubsystem('fc_remote_ports')])

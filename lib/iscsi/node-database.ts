@@ -3,7 +3,7 @@ import { watch } from 'node:fs'
 import type { FSWatcher } from 'node:fs'
 import { constants } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
-import { within } from '../abort.ts'
+import { withDeadline } from '../abort.ts'
 import { binding, finish, SystemError } from '../binding.ts'
 import type { FileOperation } from '../binding.ts'
 import { BrickError } from '../errors.ts'
@@ -116,7 +116,7 @@ async function changeLocked(
 ): Promise<void> {
   if (await succeeds(change, mend, signal)) return
 
-  const patience = within(signal, lockPatience)
+  const patience = withDeadline(signal, lockPatience)
   const watcher = watchIfPossible(lockFolder)
   try {
     for (;;) {

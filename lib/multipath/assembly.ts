@@ -1,4 +1,4 @@
-import { onAbort, within } from '../abort.ts'
+import { onAbort, withDeadline } from '../abort.ts'
 import { BrickError } from '../errors.ts'
 import type { KnownDisk } from '../scsi/unit.ts'
 import { whenHandled } from '../udev/handled.ts'
@@ -109,7 +109,7 @@ export class MapAssembly implements Disposable {
   /** Fails with this message when multipathd has been told of every disk and its time has passed. */
   async #impatient(message: string, patience: number): Promise<never> {
     const answers = await Promise.all(this.#answers)
-    const ended = within(this.#signal, patience)
+    const ended = withDeadline(this.#signal, patience)
     await new Promise((resolve) => {
       if (ended.aborted) resolve(undefined)
       else

@@ -1,4 +1,4 @@
-import { within } from '../abort.ts'
+import { withDeadline } from '../abort.ts'
 import { failedWith } from '../binding.ts'
 import type { DeviceFacts } from '../binding.ts'
 import { factsWhenOpen } from '../block/disk.ts'
@@ -33,7 +33,7 @@ export async function findDevice(
 /** The same, if need be when udev has made its link. @throws BrickError DEVICE_NOT_FOUND when it does not come */
 export async function awaitDevice(path: string, wrong: () => BrickError, operation: Operation): Promise<DeviceFacts> {
   return operation.step('find', async (signal) => {
-    const patient = within(operation.share(0.5), patience)
+    const patient = withDeadline(operation.share(0.5), patience)
     const find = (): Promise<DeviceFacts | undefined> => findDevice(path, wrong, patient)
     try {
       return (await find()) ?? (await whenUdevHasIt(find, patient))

@@ -1,4 +1,4 @@
-import { within } from '../abort.ts'
+import { withDeadline } from '../abort.ts'
 import { deviceFacts } from '../block/disk.ts'
 import { BrickError } from '../errors.ts'
 import { askMultipathd } from '../multipath/daemon.ts'
@@ -22,7 +22,7 @@ export async function waitUntilWritable(
   map: LiveMap | undefined,
   signal: AbortSignal,
 ): Promise<BrickError | undefined> {
-  const ended = within(signal, patience)
+  const ended = withDeadline(signal, patience)
   const isReadOnly = async (path: string): Promise<boolean> => (await deviceFacts(path, ended)).readOnly
   const look = async (): Promise<true | undefined> => {
     await together(paths.map(({ unit }) => rescan(unit, ended)))

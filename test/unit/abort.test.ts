@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { onAbort, within } from '../../lib/abort.ts'
+import { onAbort, withDeadline } from '../../lib/abort.ts'
 import { OutlastingCall } from '../../lib/volume/outlasting.ts'
 
 setFlagsFromString('--expose-gc')
@@ -20,7 +20,7 @@ const limit = { timeout: 10_000 }
 
 describe('a signal with a time of its own', limit, () => {
   it('fires when that has passed, whatever garbage is collected meanwhile', async () => {
-    const reason = fired(within(new AbortController().signal, 50))
+    const reason = fired(withDeadline(new AbortController().signal, 50))
     const alive = setInterval(collectGarbage, 10)
     const { name, message } = (await reason) as DOMException
     clearInterval(alive)
@@ -29,11 +29,11 @@ describe('a signal with a time of its own', limit, () => {
 
   it('fires with the signal that it is made of, once', async () => {
     const controller = new AbortController()
-    const signal = within(controller.signal, 20)
+    const signal = withDeadline(controller.signal, 20)
     controller.abort('enough')
     await delay(40)
     assert.equal(signal.reason, 'enough')
-    assert.equal(within(controller.signal, 20).reason, 'enough')
+    assert.equal(withDeadline(controller.signal, 20).reason, 'enough')
   })
 })
 

@@ -1,4 +1,4 @@
-import { within } from '../../abort.ts'
+import { withDeadline } from '../../abort.ts'
 import { BrickError, watch } from '../../index.ts'
 import type { HostChange } from '../../index.ts'
 import { command } from '../command.ts'
@@ -19,7 +19,7 @@ export const watchCommand = command({
     },
   ],
   async *run({ limits: { signal, timeout } }): AsyncGenerator<Answer> {
-    const end = timeout === undefined ? signal : within(signal, timeout)
+    const end = timeout === undefined ? signal : withDeadline(signal, timeout)
     try {
       for await (const change of watch({ signal: end })) yield { json: change, text: inWords(change) }
     } catch (error) {
