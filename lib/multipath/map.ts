@@ -25,6 +25,8 @@ export interface LiveMap extends MultipathMap {
 
 /** A map with the maps that kpartx has made of its partitions. */
 export interface PartitionedMap extends MultipathMap {
+  /** The kernel's names of its paths' disks. */
+  readonly slaves: readonly string[]
   readonly partitions: readonly { readonly path: string; readonly name: string }[]
 }
 
@@ -48,7 +50,10 @@ export function mapsOf(
   return [...new Set(found)].flatMap((device) => asPartitionedMap(device, host))
 }
 
-function asPartitionedMap({ name: device, path, map, holders }: BlockDevice, { byName }: Devices): PartitionedMap[] {
+function asPartitionedMap(
+  { name: device, path, map, holders, slaves }: BlockDevice,
+  { byName }: Devices,
+): PartitionedMap[] {
   const wwid = wwidOf(map?.uuid ?? '')
   if (map === null || wwid === undefined) return []
   const partitions = holders.flatMap((holder) => {
@@ -57,7 +62,7 @@ function asPartitionedMap({ name: device, path, map, holders }: BlockDevice, { b
       ? [{ path: partition.path, name: partition.map.name }]
       : []
   })
-  return [{ device, path, name: map.name, wwid, partitions }]
+  return [{ device, path, name: map.name, wwid, slaves, partitions }]
 }
 
 /** The map of which this disk is a path, once it serves it with the disk's size. */

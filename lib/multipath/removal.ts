@@ -1,4 +1,4 @@
-import { within } from '../abort.ts'
+import { withDeadline } from '../abort.ts'
 import { binding, failedWith, finish } from '../binding.ts'
 import type { MapState } from '../binding.ts'
 import { heldExclusively } from '../block/disk.ts'
@@ -98,7 +98,7 @@ async function isInUse({ path, partitions }: PartitionedMap, signal: AbortSignal
  * @throws BrickError DEVICE_IN_USE
  */
 export async function removeMap(map: PartitionedMap, signal: AbortSignal): Promise<void> {
-  const patience = within(signal, closePatience)
+  const patience = withDeadline(signal, closePatience)
   using closed = new Watch('udev', [ofSubsystem('block')])
   using gone = new Watch('kernel', [`/${map.device}`], ({ action }) => action === 'remove')
   try {
@@ -117,15 +117,15 @@ export async function removeMap(map: PartitionedMap, signal: AbortSignal): Promi
  * @param isStale whether the disk of this name is another volume now
  */
 export async function discardMapsAbove(
-  { name, path }: Disk,
+  disk: Disk,
   isStale: (name: string) => Promise<boolean>,
   signal: AbortSignal,
 ): Promise<void> {
   const host = await blockDevices(signal)
-  const disk = host.byName.get(name)
-  for (const map of disk ? mapsOf([disk], [], host) : []) {
-    const others = (host.byName.get(map.device)?.slaves ?? []).filter((slave) => slave !== name)
-    if (!(await together(others.map(isStale))).every(Boolean)) await forgetPath({ name, path }, signal)
+  const device = host.byName.get(disk.name)
+  for (const map of device ? mapsOf([device], [], host) : []) {
+    const others = map.slaves.filter((slave) => slave !== disk.name)
+    if (!(await together(others.map(isStale))).every(Boolean)) await forgetPath(disk, signal)
     else if (!(await isInUse(map, signal))) await discard(map, signal)
   }
 }

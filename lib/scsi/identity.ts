@@ -152,6 +152,16 @@ export function sameUnit(a: ScsiIdentity, b: ScsiIdentity): boolean {
 }
 
 /**
+ * What the kernel noted of a unit beside what the unit says now. Where one of them says nothing, it is neither proven to be
+ * the same nor to be another.
+ */
+export function compareUnits(noted: ScsiIdentity | null, live: ScsiIdentity): 'same' | 'another' | 'unknown' {
+  if (noted === null) return 'unknown'
+  if (sameUnit(noted, live)) return 'same'
+  return noted.key === null || live.key === null ? 'unknown' : 'another'
+}
+
+/**
  * Whether the unit has the given name, in any spelling: NAA and EUI-64 as `naa.…`, `eui.…`, `0x…`, `wwn-0x…`, bare
  * hexadecimal, or with udev's type digit (`3600…`), in any case; UUIDs; `t10.…` and iqn names; and the names that udev
  * and multipathd make of T10, vendor and serial texts, which are compared exactly but for blanks. Each may have udev's

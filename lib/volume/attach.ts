@@ -105,9 +105,8 @@ async function undo<Way>(ways: Ways<Way, Path>, operation: Operation): Promise<L
     const host = await blockDevices(signal)
     const disks = up.flatMap(({ disk }) => host.byName.get(disk.name) ?? [])
     // Into a map of somebody else's our disks have only come.
-    const isOurs = (device: string): boolean =>
-      host.byName.get(device)?.slaves.every((slave) => disks.some(({ name }) => name === slave)) ?? true
-    const maps = mapsOf(disks, names, host).filter(({ device }) => isOurs(device))
+    const isOurs = (slave: string): boolean => disks.some(({ name }) => name === slave)
+    const maps = mapsOf(disks, names, host).filter(({ slaves }) => slaves.every(isOurs))
     for (const map of maps) await removeMap(map, signal)
     return maps.length === 0 ? true : undefined
   }

@@ -4,7 +4,7 @@ import { blockDevices } from '../inventory/inventory.ts'
 import { discardMapsAbove } from '../multipath/removal.ts'
 import type { Operation } from '../operation.ts'
 import type { Rollback } from '../rollback.ts'
-import { matchesWwn, sameUnit } from '../scsi/identity.ts'
+import { compareUnits, matchesWwn, sameUnit } from '../scsi/identity.ts'
 import type { ScsiIdentity } from '../scsi/identity.ts'
 import { scsiPaths } from '../scsi/paths.ts'
 import type { ScsiPath } from '../scsi/paths.ts'
@@ -79,9 +79,10 @@ async function scanFor(
 /** The device, if it still is what the kernel noted; else it has been removed. */
 async function keepOrRemove(unit: UnitAddress, disk: Disk, signal: AbortSignal): Promise<KnownDisk | undefined> {
   const [noted, live] = await Promise.all([named(unit, signal), liveIdentity(disk, signal)])
-  if (live && sameUnit(noted, live)) return { disk, identity: live, facts: await deviceFacts(disk.path, signal) }
+  const outcome = live && compareUnits(noted, live)
+  if (live && outcome === 'same') return { disk, identity: live, facts: await deviceFacts(disk.path, signal) }
   // Only what is proven to be another one may go: somebody may have it open.
-  if (live && (noted.key === null || live.key === null)) throw nameless(disk)
+  if (outcome === 'unknown') throw nameless(disk)
   await discardMapsAbove(disk, (name) => isStale(name, signal), signal)
   if (await heldExclusively(disk.path, signal)) throw replaced(disk, noted, live)
   await remove(unit, signal, { offline: true })
@@ -93,7 +94,7 @@ async function isStale(name: string, signal: AbortSignal): Promise<boolean> {
   const path = scsiPaths(await blockDevices(signal)).find(({ disk }) => disk.name === name)
   if (!path) return true
   const live = await liveIdentityInReach(path.unit, path.disk, signal)
-  return live === undefined || (live !== null && path.noted !== null && !sameUnit(path.noted, live))
+  return live === undefined || (live !== null && compareUnits(path.noted, live) === 'another')
 }
 
 /** What the kernel noted of the unit. It may have asked before the unit could tell. */

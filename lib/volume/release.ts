@@ -4,7 +4,7 @@ import { listDirectory } from '../files.ts'
 import type { PartitionedMap } from '../multipath/map.ts'
 import { queueAgain, refuseMapInUse, removeMap, removeMapWhenClosed, stopQueueing, wake } from '../multipath/removal.ts'
 import type { Operation } from '../operation.ts'
-import { sameUnit } from '../scsi/identity.ts'
+import { compareUnits } from '../scsi/identity.ts'
 import { Rollback, undone } from '../rollback.ts'
 import type { ScsiPath } from '../scsi/paths.ts'
 import { liveIdentityInReach } from '../scsi/unit.ts'
@@ -134,7 +134,7 @@ async function isStillSame({ unit, disk, noted }: ScsiPath, signal: AbortSignal)
   const live = await liveIdentityInReach(unit, disk, signal)
   if (live === null) return undefined
   if (live === undefined) return false
-  if (noted !== null && sameUnit(noted, live)) return true
-  if ([noted, live].every((identity) => typeof identity?.key === 'string')) return false
-  throw nameless(disk)
+  const outcome = compareUnits(noted, live)
+  if (outcome === 'unknown') throw nameless(disk)
+  return outcome === 'same'
 }
