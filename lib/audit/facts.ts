@@ -1,7 +1,8 @@
-import { readdir, readlink } from 'node:fs/promises'
+import { readlink } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { orAborted, within } from '../abort.ts'
+import { orAborted, withDeadline } from '../abort.ts'
 import { binding, failedWith, finish } from '../binding.ts'
+import { listDirectory } from '../files.ts'
 import type { BlockDevice } from '../inventory/block-device.ts'
 import { inventory } from '../inventory/inventory.ts'
 import type { Inventory } from '../inventory/inventory.ts'
@@ -68,7 +69,7 @@ const crowd = 16
 
 export async function readFacts(signal: AbortSignal): Promise<Facts> {
   // Before the devices: a link that comes with one afterwards must not look like one without.
-  const links = await readLinks('/dev/disk/by-id')
+  const links = await readLinks('/dev/disk/by-id', signal)
   const [host, sessions, bytes] = await Promise.all([
     orAborted(inventory(), signal),
     readSessions(signal),
@@ -89,22 +90,22 @@ export async function readFacts(signal: AbortSignal): Promise<Facts> {
   return { host, sessions, controllers, unitStates, maps, changed, links }
 }
 
-async function readLinks(folder: string): Promise<{ link: string; node: string }[]> {
-  const names = (await unlessAbsent(readdir(folder))) ?? []
+async function readLinks(folder: string, signal: AbortSignal): Promise<{ link: string; node: string }[]> {
+  const names = (await listDirectory(folder, signal)) ?? []
   const links = await Promise.all(
     names.map(async (name) => {
       const link = `${folder}/${name}`
-      const target = await unlessAbsent(readlink(link))
+      const target = await targetOf(link)
       return target === undefined ? [] : [{ link, node: resolve(folder, target) }]
     }),
   )
   return links.flat()
 }
 
-/** Undefined for what is not there (any more), and for what is no link. */
-async function unlessAbsent<T>(outcome: Promise<T>): Promise<T | undefined> {
+/** Undefined for one that is not there any more, and for what is no link. */
+async function targetOf(link: string): Promise<string | undefined> {
   try {
-    return await outcome
+    return await readlink(link)
   } catch (error) {
     if (['ENOENT', 'EINVAL'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
     throw error
@@ -159,7 +160,7 @@ async function ask(
   signal: AbortSignal,
 ): Promise<{ said: ScsiIdentity | null } | undefined> {
   try {
-    const said = await liveIdentity({ name, path }, within(signal, patience))
+    const said = await liveIdentity({ name, path }, withDeadline(signal, patience))
     return { said: said ?? null }
   } catch {
     signal.throwIfAborted()
