@@ -95,6 +95,18 @@ std::string heard(std::vector<std::string> words, AnswerLength length) {
   return hostbrick::exchange({at_path(path)}, "ask!", length, Event());
 }
 
+// How an exchange fails that is interrupted while it waits.
+hostbrick::SystemError interrupted(const Listener& listener) {
+  Event interrupt;
+  std::thread impatient([&] {
+    std::this_thread::sleep_for(10ms);
+    interrupt.set();
+  });
+  const auto failure = failure_of([&] { (void)hostbrick::exchange({listener}, "ask!", {1, false}, interrupt); });
+  impatient.join();
+  return failure;
+}
+
 }  // namespace
 
 TEST_SUITE_BEGIN("exchange");
@@ -148,14 +160,7 @@ TEST_CASE("ends when it is interrupted") {
   const TemporaryFolder folder;
   const auto path = folder.path() / "socket";
   const Peer peer(listen_at(path), {}, true);
-  Event interrupt;
-  std::thread impatient([&] {
-    std::this_thread::sleep_for(10ms);
-    interrupt.set();
-  });
-  CHECK(failure_of([&] { (void)hostbrick::exchange({at_path(path)}, "ask!", {1, false}, interrupt); }).error() ==
-        ECANCELED);
-  impatient.join();
+  CHECK(interrupted(at_path(path)).error() == ECANCELED);
 }
 
 TEST_CASE("waits for a listener whose queue is full, until there is room or it is interrupted") {
@@ -165,14 +170,7 @@ TEST_CASE("waits for a listener whose queue is full, until there is room or it i
   std::vector<FileDescriptor> waiting;
   while (failure_of([&] { waiting.push_back(hostbrick::connect_path(path, 1ms)); }).error() == 0) {
   }
-  Event interrupt;
-  std::thread impatient([&] {
-    std::this_thread::sleep_for(10ms);
-    interrupt.set();
-  });
-  CHECK(failure_of([&] { (void)hostbrick::exchange({at_path(path)}, "ask!", {1, false}, interrupt); }).error() ==
-        ECANCELED);
-  impatient.join();
+  CHECK(interrupted(at_path(path)).error() == ECANCELED);
 
   // Longer than the kernel is left to wait at a time.
   std::thread late([&] {

@@ -24,6 +24,17 @@ const isIdle = (): boolean => {
 /** Lets everything go on that could. */
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
+/** Those who wait for a lock, by name, and in which order they got it. */
+function queueFor(key: string): { order: string[]; wait: (name: string, signal?: AbortSignal) => Promise<void> } {
+  const order: string[] = []
+  const wait = async (name: string, signal = never): Promise<void> => {
+    using _lock = await lock(key, signal)
+    order.push(name)
+    await settle()
+  }
+  return { order, wait }
+}
+
 describe('a lock within the process', { skip }, () => {
   it('is held by one at a time, in the order they came', limit, async () => {
     const key = fresh()
@@ -49,17 +60,13 @@ describe('a lock within the process', { skip }, () => {
   it('is left by those who give up, wherever they stand; the others get it in order', limit, async () => {
     const key = fresh()
     const held = await lock(key, never)
-    const order: string[] = []
-    const wait = async (name: string, signal: AbortSignal): Promise<void> => {
-      using _lock = await lock(key, signal)
-      order.push(name)
-    }
+    const { order, wait } = queueFor(key)
     const [first, middle, last] = [new AbortController(), new AbortController(), new AbortController()]
     const waiting = [
       wait('given up 1', first.signal),
-      wait('a', never),
+      wait('a'),
       wait('given up 2', middle.signal),
-      wait('b', never),
+      wait('b'),
       wait('given up 3', last.signal),
     ]
     const outcomes = Promise.allSettled(waiting)
@@ -83,18 +90,13 @@ describe('a lock within the process', { skip }, () => {
   it('is not had earlier by who comes when the last one has given up', limit, async () => {
     const key = fresh()
     const held = await lock(key, never)
-    const order: string[] = []
-    const wait = async (name: string, signal: AbortSignal): Promise<void> => {
-      using _lock = await lock(key, signal)
-      order.push(name)
-      await settle()
-    }
-    const first = wait('first', never)
+    const { order, wait } = queueFor(key)
+    const first = wait('first')
     const impatient = new AbortController()
     const given = wait('given up', impatient.signal)
     impatient.abort(new Error('enough'))
     await assert.rejects(given)
-    const last = wait('last', never)
+    const last = wait('last')
     await settle()
     assert.equal(binding().laneStatistics().running, 0, 'nobody waits for the file')
     held[Symbol.dispose]()
