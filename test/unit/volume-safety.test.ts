@@ -192,29 +192,30 @@ describe('a detach', limit, () => {
 })
 
 describe('an attach', limit, () => {
-  it("takes its disk out of another volume's map, and leaves that to its other disks", async (t) => {
-    const host = fibreChannelHost(t)
-    addMap(host, 'sda', 'sdb')
-    const told = playMultipathd(t, host)
-    // sda is another volume now, of which the kernel has not heard.
-    const page = (naa: string): Buffer =>
-      Buffer.concat([Buffer.from([0, 0x83, 0, 20, 1, 3, 0, 16]), Buffer.from(naa, 'hex')])
-    const standard = Buffer.concat([
-      Buffer.from([0, 0, 6, 2, 31, 0, 0, 0]),
-      Buffer.from('IBM     2107900         1.00'),
-    ])
-    const identify = (_lane: string, path: string): object =>
-      answer({ standard, page83: page(path === '/dev/sda' ? another : ours), page80: null })
-    replace(t, 'identify', identify)
-    replace(t, 'identifyRunning', identify)
-    host.when(/\/scsi_host\/host0\/scan$/, () => {
-      host.addUnit(unit(0, another))
-      return undefined
+  for (const [others, rest] of Object.entries({ 'its other disks': ours, 'a disk that says nothing': undefined }))
+    it(`takes its disk out of another volume's map, and leaves that to ${others}`, async (t) => {
+      const host = fibreChannelHost(t)
+      addMap(host, 'sda', 'sdb')
+      const told = playMultipathd(t, host)
+      // sda is another volume now, of which the kernel has not heard.
+      const page = (naa: string | undefined): Buffer | null =>
+        naa === undefined ? null : Buffer.concat([Buffer.from([0, 0x83, 0, 20, 1, 3, 0, 16]), Buffer.from(naa, 'hex')])
+      const standard = Buffer.concat([
+        Buffer.from([0, 0, 6, 2, 31, 0, 0, 0]),
+        Buffer.from('IBM     2107900         1.00'),
+      ])
+      const identify = (_lane: string, path: string): object =>
+        answer({ standard, page83: page(path === '/dev/sda' ? another : rest), page80: null })
+      replace(t, 'identify', identify)
+      replace(t, 'identifyRunning', identify)
+      host.when(/\/scsi_host\/host0\/scan$/, () => {
+        host.addUnit(unit(0, another))
+        return undefined
+      })
+      const info = await new FibreChannelConnector().connectVolume({ target_wwn: ports[0], target_lun: 1 })
+      assert.deepEqual([info.path, info.scsi_wwn], ['/dev/sda', `3${another}`])
+      assert.deepEqual(told, ['del path sda'])
     })
-    const info = await new FibreChannelConnector().connectVolume({ target_wwn: ports[0], target_lun: 1 })
-    assert.deepEqual([info.path, info.scsi_wwn], ['/dev/sda', `3${another}`])
-    assert.deepEqual(told, ['del path sda'])
-  })
 
   for (const ready of ['first', 'all'] as const) {
     it(`takes no other target's volume for its own when its own portal is down; ready: ${ready}`, async (t) => {
