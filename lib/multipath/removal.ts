@@ -53,10 +53,21 @@ function stateOf(map: MultipathMap, signal: AbortSignal): Promise<MapState> {
   return finish(binding().mapState(lane(map), map.name), signal)
 }
 
-/** Makes the map fail what it cannot write. One that has gone is fine. */
+/** Makes the map fail what it cannot write, for good. One that has gone is fine. */
 export async function stopQueueing(map: MultipathMap, signal: AbortSignal): Promise<void> {
   // multipathd has an opinion of its own, which it would put through again.
   if (await told('disablequeueing', map, signal)) return
+  await say('fail_if_no_path', map, signal)
+}
+
+/**
+ * Makes the map fail what it cannot write until `queueAgain`. One that has gone is fine.
+ *
+ * multipathd is not told: it would take the retries that it still has for used up, and end the queueing that comes back
+ * at the map's next event (set_no_path_retry in libmultipath/structs_vec.c). Where it is to queue for ever it may put that
+ * through again meanwhile; whoever waits for the map then waits until its own deadline.
+ */
+export async function interruptQueueing(map: MultipathMap, signal: AbortSignal): Promise<void> {
   await say('fail_if_no_path', map, signal)
 }
 
@@ -131,7 +142,7 @@ export async function discardMapsAbove(
 }
 
 async function discard(map: PartitionedMap, signal: AbortSignal): Promise<void> {
-  await stopQueueing(map, signal)
+  await interruptQueueing(map, signal)
   try {
     await removeMap(map, signal)
   } catch (error) {

@@ -2,7 +2,15 @@ import { flush, refuseInUse } from '../block/disk.ts'
 import { BrickError } from '../errors.ts'
 import { listDirectory } from '../files.ts'
 import type { PartitionedMap } from '../multipath/map.ts'
-import { queueAgain, refuseMapInUse, removeMap, removeMapWhenClosed, stopQueueing, wake } from '../multipath/removal.ts'
+import {
+  interruptQueueing,
+  queueAgain,
+  refuseMapInUse,
+  removeMap,
+  removeMapWhenClosed,
+  stopQueueing,
+  wake,
+} from '../multipath/removal.ts'
 import type { Operation } from '../operation.ts'
 import { compareUnits } from '../scsi/identity.ts'
 import { Rollback, undone } from '../rollback.ts'
@@ -94,7 +102,8 @@ async function releaseMap(
   await attempt('use', (signal) => refuseMapInUse(map, signal))
   // Without a path it would keep whoever writes, or flushes, waiting for ever.
   const unblock = condition.queueing && (condition.dead || force)
-  if (unblock) await operation.step('map', (signal) => stopQueueing(map, signal))
+  const unblockMap = force ? stopQueueing : interruptQueueing
+  if (unblock) await operation.step('map', (signal) => unblockMap(map, signal))
   try {
     const flushed = await attempt('flush', (signal) => flushMap(map, paths, signal))
     const removed = await attempt('map', async (signal) => {

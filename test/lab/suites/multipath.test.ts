@@ -334,9 +334,13 @@ describe('an attached map whose portals have all died', () => {
     run('sh', '-c', `dd if=/dev/zero of=${info.path} bs=4096 count=1 >/dev/null 2>&1 &`)
     // Till then nothing is unwritten, and the map would rightly go.
     await until('the write is waited for', () => processesInDiskSleep().some((line) => line.endsWith(' dd')))
+    // From then on multipathd looks at every event of the map whether the retries are used up.
+    await until('multipathd retries', () => /\d sec/.test(run('multipathd', 'show', 'maps', 'raw', 'format', '%Q')))
     await rejects('FLUSH_FAILED', connector.disconnectVolume(volume, info, { timeout: 20_000 }))
-    // multipathd, which has just seen its paths fail, may be at work on the table as well.
-    await until('it queues again', () => run('dmsetup', 'table', name).includes('queue_if_no_path'))
+    assert.match(run('dmsetup', 'table', name), /queue_if_no_path/)
+    run('dmsetup', 'message', name, '0', 'switch_group 1')
+    await settled()
+    assert.match(run('dmsetup', 'table', name), /queue_if_no_path/)
     await connector.disconnectVolume(volume, info, { force: true, ignoreErrors: true })
   })
 })
