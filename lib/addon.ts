@@ -30,7 +30,8 @@ export function loadAddon(): unknown {
 /** By the loader that this very program asks for, which its first page names. */
 function nameOfLibc(): 'glibc' | 'musl' {
   const page = Buffer.alloc(4096)
-  const program = openSync(process.execPath, 'r')
+  // It can be read also when its file has been replaced or removed meanwhile.
+  const program = openSync('/proc/self/exe', 'r')
   try {
     readSync(program, page)
   } finally {

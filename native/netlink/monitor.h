@@ -87,7 +87,8 @@ class NetlinkMonitor {
 
   void run(const char* name) {
     name_thread(name);
-    while (wait_readable(socket_.get(), stop_)) {
+    // Whoever was told of a loss is told its end as well, also when nothing comes after it.
+    while (losing_ ? !stop_.is_set() : wait_readable(socket_.get(), stop_)) {
       Batch batch;
       const auto open = read_batch(batch);
       if (batch.lost || !batch.events.empty()) receive_(std::move(batch));
@@ -104,9 +105,11 @@ class NetlinkMonitor {
           parse_(datagram, batch);
           break;
         case Reading::lost:
-          batch.lost = true;
+          batch.lost = losing_ = true;
           break;
         case Reading::empty:
+          // Until here the kernel has dropped whatever came, and has said so once (netlink_overrun in af_netlink.c).
+          if (std::exchange(losing_, false)) batch.lost = true;
           return true;
         case Reading::over:
           batch.lost = true;
@@ -121,6 +124,7 @@ class NetlinkMonitor {
   Parser parse_;
   Receiver receive_;
   Event stop_;
+  bool losing_ = false;  ///< from an overflow until the socket has been read empty
   std::thread thread_;
 };
 

@@ -99,8 +99,9 @@ FileDescriptor connect_to(const std::string& address, const std::string& shown, 
   if (!socket) throw SystemError(errno, "socket", shown);
   // A connect(2) waits for room in the listener's queue, as long as a send(2) would (unix_stream_connect).
   set_option(socket, SO_SNDTIMEO, to_timeval(patience));
-  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&target), length) < 0) {
-    throw SystemError(errno, "connect", shown);
+  // EINTR: the process was stopped and goes on; a socket that still waits for room is not connected.
+  while (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&target), length) < 0) {
+    if (errno != EINTR) throw SystemError(errno, "connect", shown);
   }
   if (!is_trusted(socket)) throw SystemError(EACCES, "connect", shown);
   return socket;

@@ -5,26 +5,18 @@
 
 #include <array>
 #include <cerrno>
-#include <memory>
 
 #include "core/system_error.h"
+#include "network/tcp.h"
 
 namespace hostbrick {
-
-namespace {
-
-struct FreeAddresses {
-  void operator()(addrinfo* list) const noexcept { ::freeaddrinfo(list); }
-};
-
-}  // namespace
 
 std::vector<std::string> resolve_host(const std::string& host) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* list = nullptr;
   const auto failure = ::getaddrinfo(host.c_str(), nullptr, &hints, &list);
-  const std::unique_ptr<addrinfo, FreeAddresses> addresses(list);
+  const Address addresses(list);
   if (failure == EAI_SYSTEM) throw SystemError(errno, "getaddrinfo", host);
   if (failure != 0)
     throw SystemError(failure == EAI_NONAME ? ENOENT : EAGAIN, "getaddrinfo", host, ::gai_strerror(failure));

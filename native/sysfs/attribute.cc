@@ -54,12 +54,17 @@ bool is_gone(int error) { return error == ENOENT || error == ENODEV; }
 class Matches {
  public:
   explicit Matches(const std::string& pattern) {
-    // A folder that has gone has nothing that could match; of one that cannot be read that is not known.
-    const auto refused = [](const char*, int error) { return is_gone(error) ? 0 : 1; };
+    // glob(3) keeps to itself why it was refused.
+    thread_local int refusal;
+    // A folder that has gone has nothing that could match; of one that cannot be opened that is not known.
+    const auto refused = [](const char*, int error) {
+      refusal = error;
+      return is_gone(error) ? 0 : 1;
+    };
     const auto result = ::glob(pattern.c_str(), GLOB_NOSORT, refused, &found_);
     if (result == 0 || result == GLOB_NOMATCH) return;
     ::globfree(&found_);
-    throw SystemError(result == GLOB_NOSPACE ? ENOMEM : EIO, "glob", pattern);
+    throw SystemError(result == GLOB_NOSPACE ? ENOMEM : refusal, "glob", pattern);
   }
   ~Matches() { ::globfree(&found_); }
   Matches(const Matches&) = delete;

@@ -1,6 +1,7 @@
 #include "udev/monitor.h"
 
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -161,6 +162,37 @@ TEST_CASE("a message too long for the buffer counts as lost") {
   const auto batches = inbox.wait_until([](const auto& all) { return !Inbox::events_of(all).empty(); });
   CHECK(Inbox::events_of(batches) == std::vector{properties(1)});
   CHECK(std::ranges::any_of(batches, &UeventBatch::lost));
+}
+
+TEST_CASE("a loss is told when it begins, and again when all that was kept has been read") {
+  if (!is_root()) return skip("to send to a group is for root");
+  auto receiver = open_netlink_socket(NETLINK_USERSOCK, 1, "NETLINK_USERSOCK");
+  // Room for several batches, and for no more than that.
+  const int room = 256 << 10;
+  REQUIRE(::setsockopt(receiver.get(), SOL_SOCKET, SO_RCVBUF, &room, sizeof room) == 0);
+  const FileDescriptor sender(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_USERSOCK));
+  sockaddr_nl group{};
+  group.nl_family = AF_NETLINK;
+  group.nl_groups = 1;
+  // It says ECONNREFUSED, as the kernel itself (port 0) takes no such message; the group has got it by then.
+  const auto send_one = [&] {
+    ::sendto(sender.get(), "x", 1, 0, reinterpret_cast<const sockaddr*>(&group), sizeof group);
+  };
+  for (int i = 0; i < 5000; ++i) send_one();
+
+  Inbox inbox;
+  const auto read = [](const Datagram&, UeventBatch& batch) { batch.events.emplace_back("x"); };
+  const NetlinkMonitor<std::string> monitor(std::move(receiver), "test", 16, read, inbox.receiver());
+  const auto batches =
+      inbox.wait_until([](const auto& all) { return std::ranges::count_if(all, &UeventBatch::lost) == 2; });
+  REQUIRE(batches.size() > 2);
+  CHECK(batches.front().lost);
+  CHECK(batches.back().lost);
+  CHECK(Inbox::events_of(batches).size() < 5000);
+
+  send_one();
+  const auto more = inbox.wait_until([&](const auto& all) { return all.size() > batches.size(); });
+  CHECK_FALSE(more.back().lost);
 }
 
 TEST_CASE("a monitor stops at once") {
