@@ -46,6 +46,21 @@ export async function lock(key: string, signal: AbortSignal): Promise<Disposable
   }
 }
 
+/** Takes several locks: each once, and always in the same order, as two calls could else wait for each other. */
+export async function lockAll(keys: Iterable<string>, signal: AbortSignal): Promise<Disposable> {
+  const held: Disposable[] = []
+  const release = (): void => {
+    for (const each of held) each[Symbol.dispose]()
+  }
+  try {
+    for (const key of [...new Set(keys)].sort()) held.push(await lock(key, signal))
+    return { [Symbol.dispose]: release }
+  } catch (error) {
+    release()
+    throw error
+  }
+}
+
 /**
  * All keys share one file, each with a byte of its own, so that no lock file is ever left behind or removed under
  * somebody's feet. 62 bits of a hash: two keys on one byte would only wait for each other.

@@ -268,7 +268,7 @@ async function release(found: AttachedNamespace, force: boolean, operation: Oper
 }
 
 /**
- * Whether it still is the volume that the kernel noted; what its controller does not show any more is not.
+ * Whether it still is the volume that the kernel noted; what its controllers do not show any more is not.
  *
  * @throws BrickError FLUSH_FAILED when no controller can tell
  */
@@ -277,14 +277,19 @@ async function isUnchanged(
   { controllers }: AttachedNamespace,
   signal: AbortSignal,
 ): Promise<boolean> {
+  let hidden = false
   for (const { name } of controllers.filter((each) => each.state === 'live' && hasPathTo(each, [namespace]))) {
     try {
-      return (await isStillSame(name, namespace, signal)) === true
+      const same = await isStillSame(name, namespace, signal)
+      if (same !== undefined) return same
+      // Another one may show it all the same.
+      hidden = true
     } catch (error) {
       // Lost since it was found to be live, it leaves the question to the next.
       if (!isUnanswered(error)) throw error
     }
   }
+  if (hidden) return false
   // Whoever flushes it waits until a controller is back, which may be never.
   throw new BrickError('FLUSH_FAILED', `${namespace.path}: no controller that leads to it answers`, {
     details: { device: namespace.path },

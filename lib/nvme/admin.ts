@@ -16,16 +16,17 @@ const patience = 60_000
 const invalidField = '0/02'
 const invalidNamespace = '0/0b'
 
-const unknownNames: NamespaceNames = { eui64: null, nguid: null, uuid: null, commandSet: null }
-
 /** Whether the controller has answered so. */
 function isRefused(error: unknown, status: string): boolean {
   return failedWith(error, 'EIO') && /^status (\S+?)(?:,|$)/.exec(error.detail ?? '')?.[1] === status
 }
 
-/** Whether a question found no controller to answer it: it has been lost or has gone, or does not answer this question. */
+/**
+ * Whether a question found no controller to answer it: it has been lost or has gone, or does not answer this question. A
+ * question that was under way when it was lost fails with EINTR (nvme_cancel_request and __nvme_submit_sync_cmd).
+ */
 export function isUnanswered(error: unknown): boolean {
-  return failedWith(error, 'EIO', 'EAGAIN', 'ENXIO', 'ENODEV', 'ENOENT')
+  return failedWith(error, 'EINTR', 'EIO', 'EAGAIN', 'ENXIO', 'ENODEV', 'ENOENT')
 }
 
 /** Identify's structures (CNS; figure 273 of the base specification 2.0). */
@@ -41,7 +42,12 @@ export async function identifyNamespace(
   namespaceId: number,
   signal: AbortSignal,
 ): Promise<NamespaceIdentity | null> {
-  return parseNamespace(await identify(name, structures.namespace, namespaceId, signal))
+  try {
+    return parseNamespace(await identify(name, structures.namespace, namespaceId, signal))
+  } catch (error) {
+    if (isRefused(error, invalidNamespace)) return null
+    throw error
+  }
 }
 
 /** Null when the controller shows no such namespace to this host. */
@@ -54,9 +60,10 @@ export async function namespaceNames(
     return parseNamespaceNames(await identify(name, structures.namespaceNames, namespaceId, signal))
   } catch (error) {
     if (isRefused(error, invalidNamespace)) return null
-    // Before version 1.3 of the specification there is no such structure: whatever names it has, it does not say them.
-    if (isRefused(error, invalidField)) return unknownNames
-    throw error
+    // Before version 1.3 of the specification there is no such structure, and no other names than these two.
+    if (!isRefused(error, invalidField)) throw error
+    const namespace = await identifyNamespace(name, namespaceId, signal)
+    return namespace && { eui64: namespace.eui64, nguid: namespace.nguid, uuid: null, commandSet: null }
   }
 }
 

@@ -3,7 +3,7 @@ import { failedWith } from '../binding.ts'
 import { isInUse } from '../block/disk.ts'
 import { BrickError } from '../errors.ts'
 import type { NvmeHost } from '../host/nvme-host.ts'
-import { lock } from '../lock.ts'
+import { lockAll } from '../lock.ts'
 import { formatHost } from '../network/portal.ts'
 import { firstListening } from '../network/probe.ts'
 import { resolve } from '../network/resolve.ts'
@@ -51,7 +51,7 @@ const leaving = ['deleting', 'deleting (no IO)', 'dead']
  * @param places where it may be: what the destination's address stands for
  * @param turn the lock of these places, which is given back at once when there is one
  * @param meanwhile what can be done while the kernel connects
- * @param patience for how long the portal may take to answer, or a controller that is being connected anew
+ * @param patience for how long the portal may take to answer, and the controller to be connected
  * @throws BrickError PORTAL_UNREACHABLE, TARGET_NOT_FOUND, AUTH_FAILED, LOGIN_FAILED, NOT_SUPPORTED, INVALID_ARGUMENT
  */
 export async function openController(
@@ -80,8 +80,8 @@ export async function openController(
   if (await operation.step('controllers', find)) return await join()
   const address = await operation.step('portal', () => portal.answer)
   try {
-    const { instance, connected, reason } = await operation.step('connect', (signal) =>
-      connect({ ...destination, address }, rollback, signal, meanwhile),
+    const { instance, connected, reason } = await operation.step('connect', () =>
+      connect({ ...destination, address }, rollback, patience, meanwhile),
     )
     const name = `nvme${instance}`
     if (!connected) await operation.step('live', () => whenConnected(name, destination, reason, patience))
@@ -200,22 +200,11 @@ export async function connect(
 export type Place = Pick<FabricController, 'subsystemNqn' | 'address'>
 
 /** Takes the locks of all these places: held from before a connect until the first namespace is there, and for a deletion. */
-export async function lockPlaces(places: readonly Place[], signal: AbortSignal): Promise<Disposable> {
-  const held: Disposable[] = []
-  const release = (): void => {
-    for (const each of held) each[Symbol.dispose]()
-  }
-  // Each once, and always in the same order, as two calls could else wait for each other.
-  const keys = new Set(
+export function lockPlaces(places: readonly Place[], signal: AbortSignal): Promise<Disposable> {
+  return lockAll(
     places.map(({ subsystemNqn, address }) => `controller nvme ${subsystemNqn} ${formatAddress(address)}`),
+    signal,
   )
-  try {
-    for (const key of [...keys].sort()) held.push(await lock(key, signal))
-    return { [Symbol.dispose]: release }
-  } catch (error) {
-    release()
-    throw error
-  }
 }
 
 /** Disconnects a controller that a call has connected, unless it has other namespaces than these disks, or is used. */

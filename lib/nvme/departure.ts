@@ -1,7 +1,10 @@
 import type { Operation } from '../operation.ts'
 import { together } from '../together.ts'
+import { formatAddress } from './address.ts'
 import type { AttachedNamespace, FabricController } from './attached.ts'
 import { hasOthers, isOthers, lockPlaces } from './controller.ts'
+import type { NvmeController } from './controllers.ts'
+import { readControllers } from './controllers.ts'
 import { deleteController } from './fabrics.ts'
 
 /**
@@ -30,10 +33,26 @@ export class Departure implements Disposable {
   }
 
   async complete(operation: Operation): Promise<void> {
-    await together(this.#idle.map((each) => operation.step('disconnect', (signal) => deleteController(each, signal))))
+    await together(this.#idle.map((each) => operation.step('disconnect', (signal) => this.#leave(each, signal))))
+  }
+
+  /** One that was lost meanwhile, and connected anew by the kernel, is looked at anew. */
+  async #leave(controller: FabricController, signal: AbortSignal): Promise<void> {
+    if (await deleteController(controller, signal)) return
+    const again = (await readControllers(signal)).find((each): each is FabricController => isSame(each, controller))
+    if (again && !(await hasOthers(again, this.#found.namespaces, signal))) await this.#leave(again, signal)
   }
 
   [Symbol.dispose](): void {
     this.#places?.[Symbol.dispose]()
   }
+}
+
+function isSame({ name, subsystemNqn, address }: NvmeController, controller: FabricController): boolean {
+  return (
+    name === controller.name &&
+    subsystemNqn === controller.subsystemNqn &&
+    address !== null &&
+    formatAddress(address) === formatAddress(controller.address)
+  )
 }

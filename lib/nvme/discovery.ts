@@ -7,7 +7,7 @@ import type { CallOptions } from '../operation.ts'
 import { parseNvmeSettings } from '../properties/nvmeof.ts'
 import type { NvmeConnectSettings, NvmeSettings } from '../properties/nvmeof.ts'
 import { isObject } from '../properties/read.ts'
-import { Rollback, withLeftovers } from '../rollback.ts'
+import { Rollback, undone } from '../rollback.ts'
 import { discoveryLog } from './admin.ts'
 import { nvmeAddress, nvmeTransport, portalOf, requiredPort } from './address.ts'
 import type { NvmeAddress, NvmeTransport } from './address.ts'
@@ -102,6 +102,6 @@ async function askThroughKernel(
     if (leftover) throw asBrickError(leftover.error, leftover.step)
     return found
   } catch (error) {
-    throw withLeftovers(asBrickError(error, 'discovery'), await rollback.run(operation))
+    throw await undone(error, 'discovery', () => rollback.run(operation))
   }
 }

@@ -117,15 +117,20 @@ export async function rescanController(name: string, signal: AbortSignal): Promi
 export type KnownController = Pick<NvmeController, 'name' | 'subsystemNqn'> &
   Partial<Pick<NvmeController, 'controllerId' | 'state'>>
 
-/** Disconnects, and returns when the controller and the disks that only it led to are gone; also when they were before. */
-export async function deleteController(controller: KnownController, signal: AbortSignal): Promise<void> {
+/**
+ * Disconnects, and returns when the controller and the disks that only it led to are gone; also when they were before.
+ * False when the name is another controller's now, or the controller has been connected anew and has another id.
+ */
+export async function deleteController(controller: KnownController, signal: AbortSignal): Promise<boolean> {
   const { name } = controller
   const attribute = `/sys/class/nvme/${name}/delete_controller`
   try {
     await finish(binding().writeAttributeIf(name, attribute, '1', marksOf(controller)), signal)
+    return true
   } catch (error) {
-    // ESTALE: another controller has its name.
-    if (!failedWith(error, 'ENOENT', 'ENODEV', 'ESTALE')) throw error
+    if (failedWith(error, 'ESTALE')) return false
+    if (failedWith(error, 'ENOENT', 'ENODEV')) return true
+    throw error
   }
 }
 

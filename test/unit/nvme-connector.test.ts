@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { TestContext } from 'node:test'
 import { discoverNvmeSubsystems, NVMeOFConnector } from '../../lib/index.ts'
-import { failure, listOf, namesOf, RecordedNvme, refused } from './recorded-nvme.ts'
+import { failure, listOf, namesOf, namespaceOf, RecordedNvme, refused } from './recorded-nvme.ts'
 
 const nqn = 'nqn.2026-11.test:subsystem'
 const uuid = '9a0d35d0-6a11-4b60-9b2c-0d5f2f4f9f63'
@@ -60,6 +60,15 @@ describe('a volume that nothing but its path names', () => {
 })
 
 describe('a detach', () => {
+  /** The last question before a controller is deleted is what else it has. */
+  function beforeDeletion(nvme: RecordedNvme, happens: () => void): void {
+    let asked = 0
+    nvme.answer('nvme0', (structure) => {
+      if (structure === 0x02 && asked++ === 0) happens()
+      return undefined
+    })
+  }
+
   it('deletes a controller by what it is, and not by its name alone', async (test) => {
     const nvme = new RecordedNvme(test)
     nvme.addController({ ...first, id: 7 }, namespace)
@@ -85,15 +94,31 @@ describe('a detach', () => {
     const nvme = new RecordedNvme(test)
     nvme.addController(first, namespace)
     const another = { ...first, nqn: 'nqn.2026-11.test:another' }
-    nvme.answer('nvme0', (structure) => {
-      // Asked for what else the controller has: the last question before it is deleted.
-      if (structure === 0x02) {
-        nvme.removeController('nvme0')
-        nvme.addController(another, other)
-      }
-      return undefined
+    beforeDeletion(nvme, () => {
+      nvme.removeController('nvme0')
+      nvme.addController(another, { ...other, number: namespace.number })
     })
     await connector.disconnectVolume(volume, undefined, { ...soon, force: true, ignoreErrors: true })
+    assert.deepEqual([nvme.controllers, nvme.deleted], [['nvme0'], []])
+  })
+
+  it('deletes a controller that has been connected anew meanwhile, and has another id', async (test) => {
+    const nvme = new RecordedNvme(test)
+    nvme.addController(first, namespace)
+    beforeDeletion(nvme, () => {
+      nvme.addController({ ...first, id: 8 }, namespace)
+    })
+    await connector.disconnectVolume(volume, undefined, soon)
+    assert.deepEqual([nvme.flushed, nvme.controllers, nvme.deleted.length], [['/dev/nvme0n1'], [], 1])
+  })
+
+  it('leaves one that has been connected anew meanwhile, and has another volume', async (test) => {
+    const nvme = new RecordedNvme(test)
+    nvme.addController(first, namespace)
+    beforeDeletion(nvme, () => {
+      nvme.addController({ ...first, id: 8 }, namespace, other)
+    })
+    await connector.disconnectVolume(volume, undefined, soon)
     assert.deepEqual([nvme.controllers, nvme.deleted], [['nvme0'], []])
   })
 
@@ -105,13 +130,23 @@ describe('a detach', () => {
     assert.deepEqual(nvme.controllers, [])
   })
 
-  it('does not flush what the controller shows no more', async (test) => {
-    const nvme = new RecordedNvme(test)
-    nvme.addController(first, namespace)
-    nvme.answer('nvme0', (structure) => (structure === 0x03 ? refused('nvme0', '0/0b, do not retry') : undefined))
-    await connector.disconnectVolume(volume, undefined, soon)
-    assert.deepEqual([nvme.flushed, nvme.controllers], [[], []])
-  })
+  for (const [does, hiding, flushed] of [
+    ['flushes what one of its two controllers shows no more', 1, ['/dev/nvme0n1']],
+    ['does not flush what none of its two controllers shows any more', 2, []],
+  ] as const) {
+    it(does, async (test) => {
+      const nvme = new RecordedNvme(test)
+      let asked = 0
+      for (const controller of [first, second]) {
+        nvme.addController(controller, namespace)
+        nvme.answer(controller.name, (structure) =>
+          structure === 0x03 && asked++ < hiding ? refused(controller.name, '0/0b, do not retry') : undefined,
+        )
+      }
+      await connector.disconnectVolume(volume, undefined, soon)
+      assert.deepEqual([asked, nvme.flushed, nvme.controllers], [2, flushed, []])
+    })
+  }
 
   it('flushes what an old controller has no names for', async (test) => {
     const nvme = new RecordedNvme(test)
@@ -121,8 +156,8 @@ describe('a detach', () => {
     assert.deepEqual([nvme.flushed, nvme.controllers], [['/dev/nvme0n1'], []])
   })
 
-  const silent = [refused('nvme0', '3/71'), failure('EAGAIN', '/dev/nvme0'), failure('ENODEV', '/dev/nvme0')]
-  for (const error of silent) {
+  const silent = (['EINTR', 'EAGAIN', 'ENODEV'] as const).map((code) => failure(code, '/dev/nvme0'))
+  for (const error of [refused('nvme0', '3/71'), ...silent]) {
     it(`asks the next controller when one fails with ${error.errno} ${error.message}`, async (test) => {
       const nvme = new RecordedNvme(test)
       let asked = 0
@@ -150,6 +185,35 @@ describe('a detach', () => {
     nvme.missing.add('/dev/nvme0n1')
     await connector.disconnectVolume(volume, undefined, soon)
     assert.deepEqual(nvme.controllers, [])
+  })
+})
+
+describe('a controller that says an NGUID and no other name', () => {
+  const nguid = '00112233-4455-6677-8899-aabbccddeeff'
+
+  function oldController(test: TestContext, said: string): RecordedNvme {
+    const nvme = new RecordedNvme(test)
+    nvme.listening.add('192.0.2.10')
+    nvme.addController(first, { ...namespace, nguid })
+    nvme.answer('nvme0', (structure) => {
+      if (structure === 0x03) return refused('nvme0', '0/02, do not retry')
+      return structure === 0x00 ? namespaceOf(said) : undefined
+    })
+    return nvme
+  }
+
+  it('has the volume when it is that of the volume', async (test) => {
+    const nvme = oldController(test, nguid)
+    const info = await connector.connectVolume(volume, soon)
+    await connector.disconnectVolume(volume, info, soon)
+    assert.deepEqual([nvme.flushed, nvme.controllers], [['/dev/nvme0n1'], []])
+  })
+
+  it('has another volume when it is another one', async (test) => {
+    const nvme = oldController(test, 'ffeeddcc-bbaa-9988-7766-554433221100')
+    await assert.rejects(connector.connectVolume(volume, soon), { code: 'IDENTITY_MISMATCH' })
+    await connector.disconnectVolume(volume, undefined, soon)
+    assert.deepEqual([nvme.flushed, nvme.controllers], [[], []])
   })
 })
 

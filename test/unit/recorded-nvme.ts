@@ -12,6 +12,7 @@ export interface RecordedNamespace {
   readonly name: string
   readonly number: number
   readonly uuid: string
+  readonly nguid?: string
 }
 
 export interface RecordedController {
@@ -137,8 +138,9 @@ export class RecordedNvme {
   }
 
   addNamespace(controller: string, namespace: RecordedNamespace): void {
-    const { name, number, uuid } = namespace
-    const attributes = { nsid: `${number}\n`, wwid: `uuid.${uuid}\n`, size: String(megabytes / 512), diskseq: '1\n' }
+    const { name, number, uuid, nguid = '' } = namespace
+    const size = String(megabytes / 512)
+    const attributes = { nsid: `${number}\n`, wwid: `uuid.${uuid}\n`, nguid: `${nguid}\n`, size, diskseq: '1\n' }
     this.host.device(`${subsystems}/nvme-subsys0/${name}`, 'block', attributes)
     const path = name.replace(/^(nvme\d+)(n\d+)$/, `$1c${controller.slice('nvme'.length)}$2`)
     this.host.device(`${fabrics}/${controller}/${path}`, 'block', attributes)
@@ -183,16 +185,10 @@ export class RecordedNvme {
     const own = this.#answers.get(name)?.(structure, number)
     if (own instanceof Error) throw own
     if (own) return own
-    const answer = Buffer.alloc(4096)
     if (structure === 0x02) return listOf(...controller.namespaces.keys())
     const namespace = controller.namespaces.get(number)
     if (!namespace) throw refused(name, '0/0b, do not retry')
-    if (structure === 0x00) {
-      answer.writeBigUInt64LE(BigInt(megabytes / 512), 0)
-      answer.writeUInt8(9, 130)
-      return answer
-    }
-    return namesOf(namespace.uuid)
+    return structure === 0x00 ? namespaceOf(namespace.nguid) : namesOf(namespace.uuid)
   }
 
   #delete(path: string, expected: Parameters<Binding['writeAttributeIf']>[3]): void {
@@ -213,6 +209,15 @@ export function listOf(...numbers: readonly number[]): Buffer {
   const list = Buffer.alloc(4096)
   for (const [index, number] of numbers.entries()) list.writeUInt32LE(number, 4 * index)
   return list
+}
+
+/** Identify's description of a namespace. */
+export function namespaceOf(nguid = ''): Buffer {
+  const namespace = Buffer.alloc(4096)
+  namespace.writeBigUInt64LE(BigInt(megabytes / 512), 0)
+  namespace.writeUInt8(9, 130)
+  namespace.write(nguid.replaceAll('-', ''), 104, 'hex')
+  return namespace
 }
 
 /** Identify's names of a namespace that has a UUID. */
