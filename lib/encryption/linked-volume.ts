@@ -1,4 +1,5 @@
 import { resolvePath } from '../files.ts'
+import { lock, lockAll } from '../lock.ts'
 import { Operation } from '../operation.ts'
 import type { CallOptions } from '../operation.ts'
 import { readDeviceInfo } from '../properties/device-info.ts'
@@ -31,7 +32,7 @@ class LinkedVolume implements VolumeCalls {
     const rollback = new Rollback()
     if (before.length === 0) rollback.add('attach', (signal) => this.#volume.disconnect(info, { signal }))
     try {
-      return { ...info, path: await operation.step('link', (signal) => makeLink(info.path, signal)) }
+      return { ...info, path: await operation.step('link', (signal) => linkOf(info.path, signal)) }
     } catch (error) {
       throw await undone(error, 'link', () => rollback.run(operation))
     }
@@ -41,8 +42,16 @@ class LinkedVolume implements VolumeCalls {
   async disconnect(deviceInfo: unknown, options: DisconnectOptions): Promise<void> {
     using operation = new Operation('encrypted.disconnectVolume', options)
     const { path } = readDeviceInfo(deviceInfo)
-    const paths = await this.#volume.paths(within(operation))
-    const links = await operation.step('links', (signal) => linksOf(paths, signal))
+    const look = async (): Promise<string[]> => {
+      const paths = await this.#volume.paths(within(operation))
+      return await operation.step('links', (signal) => linksOf(paths, signal))
+    }
+    const seen = await look()
+    // As soon as the volume has gone, the next one may get its name, and with that its link.
+    const named = path === undefined ? seen : [...seen, linkTo(path)]
+    using _links = await operation.step('lock', (signal) => lockAll(named.map(linkKey), signal))
+    // That may have happened while another call, which detached this volume, had the locks.
+    const links = (await look()).filter((link) => seen.includes(link))
     const unlink = async (signal: AbortSignal): Promise<void> => {
       await removeLinks([...links, ...(await danglingLink(path, signal))], signal)
     }
@@ -66,6 +75,14 @@ class LinkedVolume implements VolumeCalls {
   paths(options: CallOptions): Promise<string[]> {
     return this.#volume.paths(options)
   }
+}
+
+const linkKey = (link: string): string => `link ${link}`
+
+/** A link that whoever had the name before no longer removes. */
+async function linkOf(path: string, signal: AbortSignal): Promise<string> {
+  using _link = await lock(linkKey(linkTo(path)), signal)
+  return await makeLink(path, signal)
 }
 
 /** The link that was made for this path, unless the path is another device's now: then so is the link. */

@@ -3,10 +3,11 @@ import { constants } from 'node:os'
 import { describe, it } from 'node:test'
 import type { TestContext } from 'node:test'
 import { binding } from '../../lib/binding.ts'
-import type { Job } from '../../lib/binding.ts'
+import type { FileOperation, Job } from '../../lib/binding.ts'
 import { BrickError } from '../../lib/errors.ts'
 import { linkFolder, linkTo } from '../../lib/encryption/link-name.ts'
 import { handedOut } from '../../lib/encryption/linked-volume.ts'
+import type { DeviceInfo } from '../../lib/properties/device-info.ts'
 import type { VolumeCalls } from '../../lib/volume/calls.ts'
 
 /** The links of a host, and the device nodes that it has. */
@@ -26,27 +27,34 @@ class Links {
     test.mock.method(binding(), 'listDirectory', (_lane: string, path: string) =>
       job(() => (path === linkFolder ? [...this.links].map((link) => link.slice(linkFolder.length + 1)) : [])),
     )
-    test.mock.method(binding(), 'changeFiles', (_lane: string, operations: readonly { path: string }[]) =>
+    test.mock.method(binding(), 'changeFiles', (_lane: string, operations: readonly FileOperation[]) =>
       job(() => {
-        for (const { path } of operations) this.links.delete(path)
+        for (const operation of operations) {
+          if (operation.verb === 'unlink') this.links.delete(operation.path)
+          if (operation.verb === 'rename') this.links.add(operation.to)
+        }
       }),
     )
+    test.mock.method(binding(), 'tryLockByte', () => () => undefined)
   }
 
-  /** An encrypted volume that is at these nodes, and whose detach does this. */
-  volume(paths: string[], disconnect: () => void): VolumeCalls {
-    const none = (): Promise<never> => Promise.reject(new Error('not asked for'))
+  /** An encrypted volume that is at these nodes, and whose detach and attach do this. */
+  volume(paths: string[], disconnect: () => unknown, connect: VolumeCalls['connect'] = none): VolumeCalls {
     return handedOut(
       { encrypted: true },
       {
-        connect: none,
+        connect,
         extend: none,
-        disconnect: () => Promise.resolve().then(disconnect),
+        disconnect: async () => {
+          await disconnect()
+        },
         paths: () => Promise.resolve(paths.filter((path) => this.nodes.has(path))),
       },
     )
   }
 }
+
+const none = (): Promise<never> => Promise.reject(new Error('not asked for'))
 
 const linkA = linkTo('/dev/sda')
 const linkB = linkTo('/dev/sdb')
@@ -98,6 +106,24 @@ describe('the detach of an encrypted volume', () => {
     })
     await assert.rejects(volume.disconnect(infoOfB, {}), { code: 'DEVICE_IN_USE' })
     assert.deepEqual([...host.links], [linkB])
+  })
+
+  it('leaves the link of a volume that gets its name before it has ended', async (test) => {
+    const host = new Links(test, ['/dev/sdb'], [linkB])
+    const next = host.volume([], none, () => {
+      host.nodes.add('/dev/sdb')
+      return Promise.resolve({ path: '/dev/sdb' } as DeviceInfo)
+    })
+    const attaches: Promise<DeviceInfo>[] = []
+    const volume = host.volume(['/dev/sdb'], async () => {
+      host.nodes.delete('/dev/sdb')
+      attaches.push(next.connect({}))
+      // Lets it go on for as long as it can.
+      await new Promise(setImmediate)
+    })
+    await volume.disconnect(infoOfB, {})
+    const [info] = await Promise.all(attaches)
+    assert.deepEqual([info?.path, ...host.links], [linkB, linkB])
   })
 })
 
