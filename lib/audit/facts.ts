@@ -2,7 +2,7 @@ import { readlink } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { orAborted, withDeadline } from '../abort.ts'
 import { binding, failedWith, finish } from '../binding.ts'
-import { listDirectory } from '../files.ts'
+import { listDirectory, resolvePath } from '../files.ts'
 import type { BlockDevice } from '../inventory/block-device.ts'
 import { inventory } from '../inventory/inventory.ts'
 import type { Inventory } from '../inventory/inventory.ts'
@@ -12,7 +12,7 @@ import { readSessions } from '../iscsi/sessions.ts'
 import type { Session } from '../iscsi/sessions.ts'
 import { wwidOf } from '../multipath/map.ts'
 import { parseMultipathStatus } from '../multipath/map-status.ts'
-import { sameUnit } from '../scsi/identity.ts'
+import { compareUnits } from '../scsi/identity.ts'
 import type { ScsiIdentity } from '../scsi/identity.ts'
 import { liveIdentity } from '../scsi/unit.ts'
 
@@ -25,7 +25,7 @@ export interface Facts {
   readonly unitStates: ReadonlyMap<string, string>
   readonly maps: readonly MapFacts[]
   readonly changed: readonly ChangedIdentity[]
-  /** Links below /dev/disk/by-id, and the device nodes that they lead to. */
+  /** Links below /dev/disk/by-id that led nowhere before everything else was looked at, and where they were to lead. */
   readonly links: readonly { readonly link: string; readonly node: string }[]
 }
 
@@ -69,7 +69,7 @@ const crowd = 16
 
 export async function readFacts(signal: AbortSignal): Promise<Facts> {
   // Before the devices: a link that comes with one afterwards must not look like one without.
-  const links = await readLinks('/dev/disk/by-id', signal)
+  const links = await linksToNowhere('/dev/disk/by-id', signal)
   const [host, sessions, bytes] = await Promise.all([
     orAborted(inventory(), signal),
     readSessions(signal),
@@ -90,11 +90,12 @@ export async function readFacts(signal: AbortSignal): Promise<Facts> {
   return { host, sessions, controllers, unitStates, maps, changed, links }
 }
 
-async function readLinks(folder: string, signal: AbortSignal): Promise<{ link: string; node: string }[]> {
+async function linksToNowhere(folder: string, signal: AbortSignal): Promise<{ link: string; node: string }[]> {
   const names = (await listDirectory(folder, signal)) ?? []
   const links = await Promise.all(
     names.map(async (name) => {
       const link = `${folder}/${name}`
+      if ((await resolvePath(link, signal)) !== undefined) return []
       const target = await targetOf(link)
       return target === undefined ? [] : [{ link, node: resolve(folder, target) }]
     }),
@@ -146,7 +147,8 @@ async function askDisks(
   const askNext = async (): Promise<void> => {
     for (const device of next) {
       const answer = await ask(device, signal)
-      if (answer && device.identity && !(answer.said && sameUnit(answer.said, device.identity)))
+      // One that does not say what it is, is not proven to be another one.
+      if (answer && (answer.said === null || compareUnits(device.identity, answer.said) === 'another'))
         changed.push({ device, ...answer })
     }
   }

@@ -1,11 +1,17 @@
 import assert from 'node:assert/strict'
+import files from 'node:fs/promises'
+import { syncBuiltinESMExports } from 'node:module'
 import { describe, it } from 'node:test'
+import { audit } from '../../lib/audit/audit.ts'
 import type { Facts } from '../../lib/audit/facts.ts'
 import { judge } from '../../lib/audit/judge.ts'
+import { binding } from '../../lib/binding.ts'
 import type { BlockDevice } from '../../lib/inventory/block-device.ts'
 import { Inventory } from '../../lib/inventory/inventory.ts'
 import type { Session } from '../../lib/iscsi/sessions.ts'
 import { identify } from '../../lib/scsi/identity.ts'
+import { failure } from './recorded-nvme.ts'
+import { RecordedHost } from './recorded-host.ts'
 
 const device = (name: string, changes: Partial<BlockDevice> = {}): BlockDevice => ({
   name,
@@ -147,4 +153,51 @@ describe('an audit', () => {
     const links = [{ link: '/dev/disk/by-id/scsi-2', node: '/dev/sdb' }]
     assert.deepEqual(found(facts({ links })), ['dangling-link /dev/disk/by-id/scsi-2'])
   })
+})
+
+describe('an audit of a host', () => {
+  const answer = (result: Promise<unknown>): object => ({ result, number: 0 })
+  const another = Buffer.from('0083001401030010' + '6001405bbbbbbbbbbbbbbbbbbbbbbbbb', 'hex')
+
+  for (const [does, page83, kinds] of [
+    ['finds a disk that says another name now', another, ['identity-changed']],
+    ['does not take a disk that says no name now for another volume', null, []],
+  ] as const) {
+    it(does, async (test) => {
+      new RecordedHost(test).addUnit({
+        target: '/sys/devices/pci0000:00/0000:00:02.0/host2/rport-2:0-0/target2:0:0',
+        hctl: '2:0:0:1',
+        name: 'sda',
+        naa: '6001405aaaaaaaaaaaaaaaaaaaaaaaaa',
+      })
+      const said = { standard: Buffer.alloc(36), page83, page80: null }
+      test.mock.method(binding(), 'identify', () => answer(Promise.resolve(said)))
+      const findings = await audit()
+      assert.deepEqual(
+        findings.map(({ kind }) => kind),
+        kinds,
+      )
+    })
+  }
+
+  const link = '/dev/disk/by-id/dm-name-mpatha'
+  for (const [does, node, found] of [
+    ['finds a link that leads nowhere through another one', undefined, [link]],
+    ['finds no fault with a link that leads to a device through another one', '/dev/dm-0', []],
+  ] as const) {
+    it(does, async (test) => {
+      const host = new RecordedHost(test)
+      host.write('/sys/class/block/.keep')
+      host.write(link)
+      const resolved = (): Promise<string> => (node ? Promise.resolve(node) : Promise.reject(failure('ENOENT', link)))
+      test.mock.method(binding(), 'resolvePath', () => answer(resolved()))
+      test.mock.method(files, 'readlink', () => Promise.resolve('../../mapper/mpatha'))
+      syncBuiltinESMExports()
+      const findings = await audit()
+      assert.deepEqual(
+        findings.map(({ subject }) => subject),
+        found,
+      )
+    })
+  }
 })
