@@ -1,6 +1,6 @@
 import type { DeviceFacts } from '../binding.ts'
 import { listDirectory } from '../files.ts'
-import { readUdevEntry } from './database.ts'
+import { isOf, readUdevEntry } from './database.ts'
 
 /** Where udev names disks by their place. */
 export const byPath = '/dev/disk/by-path'
@@ -18,14 +18,12 @@ export async function listByPath(signal: AbortSignal): Promise<string[]> {
  * @param endings how the name may end, which says that it is of this place
  */
 export async function byPathName(
-  { major, minor, diskSequence }: DeviceFacts,
+  facts: DeviceFacts,
   endings: readonly string[],
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const links = (await readUdevEntry(`${major}:${minor}`, signal))?.links ?? []
-  // The entry may still be that of a disk which had this number before.
-  const sequences = links.filter((link) => link.startsWith('disk/by-diskseq/'))
-  if (sequences.length > 0 && !sequences.includes(`disk/by-diskseq/${diskSequence}`)) return undefined
-  const names = links.map((link) => `/dev/${link}`).filter((name) => name.startsWith(`${byPath}/`))
+  const entry = await readUdevEntry(`${facts.major}:${facts.minor}`, signal)
+  if (entry === undefined || !isOf(entry, facts)) return undefined
+  const names = entry.links.map((link) => `/dev/${link}`).filter((name) => name.startsWith(`${byPath}/`))
   return names.find((name) => endings.some((ending) => name.endsWith(`/${ending}`) || name.endsWith(`-${ending}`)))
 }

@@ -1,3 +1,4 @@
+import type { DeviceFacts } from '../binding.ts'
 import { readFile } from '../files.ts'
 
 /** What udevd's rules found out about one device. */
@@ -7,6 +8,12 @@ export interface UdevEntry {
   /** Below /dev, such as 'disk/by-id/scsi-36001405…'. */
   readonly links: readonly string[]
   readonly properties: ReadonlyMap<string, string>
+}
+
+/** Whether the entry is this device's: it may still be that of one which had the number before, as far as it says that. */
+export function isOf({ links }: UdevEntry, { diskSequence }: Pick<DeviceFacts, 'diskSequence'>): boolean {
+  const sequences = links.filter((link) => link.startsWith('disk/by-diskseq/'))
+  return sequences.length === 0 || sequences.includes(`disk/by-diskseq/${diskSequence}`)
 }
 
 /**

@@ -1,12 +1,12 @@
 import type { DeviceFacts } from '../binding.ts'
 import { listDirectory } from '../files.ts'
 import { Watch } from '../wait.ts'
-import { readUdevEntry } from './database.ts'
+import { isOf, readUdevEntry } from './database.ts'
 
 /** A device, and when it came at the earliest: microseconds of CLOCK_MONOTONIC, if that is known. */
 export interface ExpectedDevice {
   readonly path: string
-  readonly facts: Pick<DeviceFacts, 'major' | 'minor'>
+  readonly facts: Pick<DeviceFacts, 'major' | 'minor' | 'diskSequence'>
   readonly since?: number | undefined
 }
 
@@ -14,7 +14,7 @@ export interface ExpectedDevice {
  * Waits until udevd's rules have dealt with a device: what they do with it, they have done then. Where no udevd runs there
  * is nothing to wait for.
  *
- * What udevd has noted earlier than `since` is of another device that had the same number.
+ * What udevd has noted earlier than `since`, or of another disk sequence number, is of another device that had the same number.
  */
 export async function whenHandled({ path, facts, since }: ExpectedDevice, signal: AbortSignal): Promise<void> {
   using watch = new Watch('udev', [`DEVNAME=${path}\0`])
@@ -22,6 +22,6 @@ export async function whenHandled({ path, facts, since }: ExpectedDevice, signal
   if (running?.includes('control') !== true) return
   await watch.until(async () => {
     const entry = await readUdevEntry(`${facts.major}:${facts.minor}`, signal)
-    return entry && (since === undefined || entry.initialized > since) ? true : undefined
+    return entry && isOf(entry, facts) && (since === undefined || entry.initialized > since) ? true : undefined
   }, signal)
 }

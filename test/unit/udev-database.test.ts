@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { binding } from '../../lib/binding.ts'
+import type { Binding } from '../../lib/binding.ts'
 import { parseUdevEntry, readUdevEntry } from '../../lib/udev/database.ts'
+import { whenHandled } from '../../lib/udev/handled.ts'
 
 // As systemd 252 writes it.
 const text = `S:disk/by-id/scsi-36001405e2d9b3ce3
@@ -48,5 +51,38 @@ describe("an entry of udevd's database", () => {
   it('is not waited for when the signal has fired', async () => {
     const reason = new Error('enough')
     await assert.rejects(readUdevEntry('1:3', AbortSignal.abort(reason)), (error) => error === reason)
+  })
+})
+
+describe('a device', () => {
+  const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+  it('is not handled while the entry is that of one which had its number before', async (test) => {
+    // Only an event is to be a reason for another look.
+    test.mock.timers.enable({ apis: ['setTimeout'] })
+    let sequence = 1
+    let tell = (): void => undefined
+    const open: Binding['openMonitor'] = (_group, receive) => {
+      tell = () => {
+        receive(['DEVNAME=/dev/sda\0'], false)
+      }
+      return { only: () => undefined, close: () => undefined }
+    }
+    const answer = (value: unknown): object => ({ result: Promise.resolve(value), number: 0 })
+    test.mock.method(binding(), 'openMonitor', open)
+    test.mock.method(binding(), 'listDirectory', () => answer(['control', 'data']))
+    test.mock.method(binding(), 'readFiles', () => answer([Buffer.from(`S:disk/by-diskseq/${sequence}\nI:7\n`)]))
+    let handled = false
+    const facts = { major: 8, minor: 0, diskSequence: 2 }
+    const waiting = whenHandled({ path: '/dev/sda', facts }, new AbortController().signal).then(() => {
+      handled = true
+    })
+    await settle()
+    tell()
+    await settle()
+    assert.equal(handled, false)
+    sequence = 2
+    tell()
+    await waiting
   })
 })
