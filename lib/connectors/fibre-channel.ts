@@ -115,7 +115,7 @@ function reach(volume: FibreChannelProperties, architecture: Architecture): Reac
       if (paths.length === 0) return []
       const routes = routesTo(volume, fabric)
       const successors = missing.map((old) => routes.filter((route) => isSuccessor(route, old)))
-      const outOfSight = missing.filter((_, index) => successors[index]?.length === 0)
+      const outOfSight = missing.filter(({ guessed }, index) => !guessed && successors[index]?.length === 0)
       const failed = await stillMissing(successors.flat(), (route) =>
         bringPath({ ...volume, wwn }, route, architecture, operation.share(0.5), operation),
       )

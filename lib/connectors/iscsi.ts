@@ -119,7 +119,9 @@ function reach(volume: IscsiProperties, transport: string): Reach<IscsiTarget, I
     bring: (target, patience, operation, wwn) =>
       bringPath({ ...volume, ...present({ wwn }) }, target, patience, operation),
     async rejoin(missing, { wwn }, operation) {
-      const { paths } = await operation.step('find', (signal) => findVolume(missing, wwn, signal))
+      // At a guessed place there may be another volume.
+      const named = missing.filter(({ guessed }) => guessed !== true)
+      const { paths } = await operation.step('find', (signal) => findVolume(named, wwn, signal))
       if (paths.length === 0) return []
       return stillMissing(missing, (target) => bringPath({ ...volume, wwn }, target, operation.share(0.5), operation))
     },

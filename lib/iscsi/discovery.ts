@@ -66,8 +66,9 @@ export async function askTargets(
   asked: Portal,
   identity: LoginIdentity,
   operation: Operation,
+  patience = operation.signal,
 ): Promise<DiscoveredTarget[]> {
-  using connection = await operation.step('login', (signal) => logIn(asked, identity, signal))
+  using connection = await operation.step('login', () => logIn(asked, identity, patience))
   // Nobody says goodbye: with the connection a session for discovery ends.
   return await operation.step('targets', async () => parseTargets(await sendTargets(connection), connection.portal))
 }

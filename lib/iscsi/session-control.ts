@@ -41,7 +41,10 @@ export async function openSession(
     operation.step('portal', (signal) => probe(target, signal, patience)),
     operation.step('draft', (signal) => draftRecord(target, settings, signal)),
   ])
-  rollback.add('record', putBack)
+  rollback.add('record', async (late) => {
+    // Another volume may be in the session by now.
+    if ((await findSession(target, late)) === undefined) await putBack(late)
+  })
   await operation.step('record', (signal) => draft.write(signal))
   const session = await operation.step('login', (signal) => {
     return login(target, initiator, draft.settings, rollback, signal)

@@ -48,11 +48,16 @@ export async function discoverTargets(
   operation: Operation,
 ): Promise<{ ways: readonly IscsiTarget[]; failure: BrickError | undefined }> {
   let failure: BrickError | undefined
-  for (const target of named) {
+  for (const [tried, target] of named.entries()) {
     try {
+      // One that does not answer leaves time for the next, and for the ways that are named.
+      const patience = operation.share(0.5 / (named.length - tried))
       const name = await operation.step('name', initiatorName)
       const identity = { initiatorName: name, credentials: discoveryCredentials }
-      return { ways: waysTo(target, await askTargets(target.portal, identity, operation)), failure: undefined }
+      return {
+        ways: waysTo(target, await askTargets(target.portal, identity, operation, patience)),
+        failure: undefined,
+      }
     } catch (error) {
       if (operation.signal.aborted || !(error instanceof BrickError)) throw error
       failure = error

@@ -80,6 +80,11 @@ export async function liveMapAbove({ name }: Disk, size: number, signal: AbortSi
   return undefined
 }
 
+/** The kernel's names of the disks that the map has now. */
+export async function disksOf({ device }: MultipathMap, signal: AbortSignal): Promise<string[]> {
+  return (await listDirectory(`/sys/class/block/${device}/slaves`, signal)) ?? []
+}
+
 /** Whether the device still is this map, and not another one that has its number now. */
 export async function mapExists({ device, wwid }: MultipathMap, signal: AbortSignal): Promise<boolean> {
   return wwidOf((await readMapAttributes(device, signal)).uuid ?? '') === wwid

@@ -1,7 +1,7 @@
 import { withDeadline } from '../abort.ts'
 import { binding, failedWith, finish } from '../binding.ts'
 import type { MapState } from '../binding.ts'
-import { heldExclusively } from '../block/disk.ts'
+import { isInUse } from '../block/disk.ts'
 import { BrickError } from '../errors.ts'
 import { blockDevices } from '../inventory/inventory.ts'
 import type { Disk } from '../scsi/unit.ts'
@@ -35,18 +35,21 @@ export async function wake(map: MultipathMap, signal: AbortSignal): Promise<MapC
   using watch = new Watch('kernel', [`/${map.device}`])
   try {
     // One that is just being made has no table yet, and nothing that could be resumed.
-    const made = await watch.until(async () => {
-      const state = await stateOf(map, signal)
-      return state.table.length > 0 ? state : undefined
-    }, signal)
-    if (made.suspended) await finish(binding().resumeMap(lane(map), map.name), signal)
-    // Only now: while it is suspended a map may say that it does not queue (multipath_presuspend in dm-mpath.c).
-    const { queueing, paths } = parseMultipathStatus(await stateOf(map, signal))
+    await watch.until(async () => ((await stateOf(map, signal)).table.length > 0 ? true : undefined), signal)
+    const { queueing, paths } = parseMultipathStatus(await stateOnceAwake(map, signal))
     return { queueing, dead: !paths.some(({ active }) => active) }
   } catch (error) {
     if (failedWith(error, 'ENXIO')) return undefined
     throw error
   }
+}
+
+/** While it is suspended a map may say that it does not queue (multipath_presuspend in dm-mpath.c). */
+async function stateOnceAwake(map: MultipathMap, signal: AbortSignal): Promise<MapState> {
+  const state = await stateOf(map, signal)
+  if (!state.suspended) return state
+  await finish(binding().resumeMap(lane(map), map.name), signal)
+  return await stateOf(map, signal)
 }
 
 function stateOf(map: MultipathMap, signal: AbortSignal): Promise<MapState> {
@@ -91,14 +94,14 @@ export async function queueAgain(map: MultipathMap, signal: AbortSignal): Promis
 
 /** @throws BrickError DEVICE_IN_USE */
 export async function refuseMapInUse(map: PartitionedMap, signal: AbortSignal): Promise<void> {
-  if (await isInUse(map, signal)) throw inUse(map.path)
+  if (await isMapInUse(map, signal)) throw inUse(map.path)
 }
 
-async function isInUse({ path, partitions }: PartitionedMap, signal: AbortSignal): Promise<boolean> {
+async function isMapInUse({ path, partitions }: PartitionedMap, signal: AbortSignal): Promise<boolean> {
   // The maps of its partitions hold a map; they go with it, if nobody uses them.
   const nodes = partitions.length > 0 ? partitions.map((partition) => partition.path) : [path]
-  const held = await Promise.all(nodes.map((node) => heldExclusively(node, signal)))
-  return held.includes(true)
+  const used = await together(nodes.map((node) => isInUse(node, signal)))
+  return used.includes(true)
 }
 
 /**
@@ -137,17 +140,29 @@ export async function discardMapsAbove(
   for (const map of device ? mapsOf([device], [], host) : []) {
     const others = map.slaves.filter((slave) => slave !== disk.name)
     if (!(await together(others.map(isStale))).every(Boolean)) await forgetPath(disk, signal)
-    else if (!(await isInUse(map, signal))) await discard(map, signal)
+    else if (!(await isMapInUse(map, signal))) await discard(map, signal)
   }
 }
 
 async function discard(map: PartitionedMap, signal: AbortSignal): Promise<void> {
-  await interruptQueueing(map, signal)
+  const queueing = await isQueueing(map, signal)
   try {
+    if (queueing) await interruptQueueing(map, signal)
     await removeMap(map, signal)
   } catch (error) {
-    // Somebody has it open after all.
-    await queueAgain(map, signal)
+    // Somebody has it open after all, or the time is up.
+    if (queueing) await queueAgain(map, withDeadline(new AbortController().signal, closePatience))
+    throw error
+  }
+}
+
+/** Whether the map keeps what it cannot write, whatever else it may be. One that has gone does not. */
+async function isQueueing(map: MultipathMap, signal: AbortSignal): Promise<boolean> {
+  try {
+    const { table } = await stateOnceAwake(map, signal)
+    return table.some(({ parameters }) => parameters.split(' ').includes('queue_if_no_path'))
+  } catch (error) {
+    if (failedWith(error, 'ENXIO')) return false
     throw error
   }
 }

@@ -152,13 +152,15 @@ export function sameUnit(a: ScsiIdentity, b: ScsiIdentity): boolean {
 }
 
 /**
- * What the kernel noted of a unit beside what the unit says now. Where one of them says nothing, it is neither proven to be
- * the same nor to be another.
+ * What the kernel noted of a unit beside what the unit says now. Where one of them says nothing, or has a world-wide name
+ * and the other none, it is neither proven to be the same nor to be another.
  */
 export function compareUnits(noted: ScsiIdentity | null, live: ScsiIdentity): 'same' | 'another' | 'unknown' {
   if (noted === null) return 'unknown'
   if (sameUnit(noted, live)) return 'same'
-  return noted.key === null || live.key === null ? 'unknown' : 'another'
+  if (noted.key === null || live.key === null) return 'unknown'
+  const [worldWideNoted, worldWideLive] = [noted, live].map((identity) => worldWideNames(identity).length > 0)
+  return worldWideNoted === worldWideLive ? 'another' : 'unknown'
 }
 
 /**

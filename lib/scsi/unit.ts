@@ -55,6 +55,19 @@ export async function unitExists({ hctl }: UnitAddress, signal: AbortSignal): Pr
   return (await readFile('sysfs', `${folder(hctl)}/state`, signal, ['ENOENT', 'ENODEV'])) !== undefined
 }
 
+/** Whether the unit is there, and more than the place of one: for such a place the kernel has a unit without a disk (scsi_bus_match). */
+async function isConnected({ hctl }: UnitAddress, signal: AbortSignal): Promise<boolean> {
+  const { state, inquiry } = await readFiles(
+    'sysfs',
+    { state: `${folder(hctl)}/state`, inquiry: `${folder(hctl)}/inquiry` },
+    signal,
+  )
+  if (bytesOf(state, ['ENOENT', 'ENODEV']) === undefined) return false
+  const [first = 0] = bytesOf(inquiry, ['ENOENT', 'ENODEV']) ?? []
+  // The peripheral qualifier (SPC, standard INQUIRY data).
+  return first >> 5 === 0
+}
+
 export const hostScan: UnitAccess = {
   async ask({ hctl, host }, signal) {
     const [, channel = '', target = '', lun = ''] = hctl.split(':')
@@ -85,7 +98,7 @@ export async function scan(
     return true
   })
   await access.ask(unit, signal)
-  if (!(await unitExists(unit, signal))) return undefined
+  if (!(await isConnected(unit, signal))) return undefined
   const [{ disk, facts }, identity] = await Promise.all([
     watch.until(
       () => announced,

@@ -5,12 +5,14 @@ import type { Operation } from '../operation.ts'
 import { undone } from '../rollback.ts'
 import type { Leftover } from '../rollback.ts'
 import { sameUnit } from '../scsi/identity.ts'
+import { together } from '../together.ts'
+import { isAnother } from './bring-up.ts'
 import type { ProvenDisk } from './bring-up.ts'
 import { Watch } from '../wait.ts'
 import { MapAssembly } from '../multipath/assembly.ts'
-import { mapsOf } from '../multipath/map.ts'
+import { disksOf, mapsOf } from '../multipath/map.ts'
 import type { LiveMap } from '../multipath/map.ts'
-import { removeMap } from '../multipath/removal.ts'
+import { forgetPath, removeMap } from '../multipath/removal.ts'
 import { refuseDisagreement, Ways } from './ways.ts'
 
 /** When an attach returns: with the first path that can be used, or when every way has been tried. */
@@ -67,6 +69,7 @@ export async function attachMultipath<Way, Up extends Path>(
     if (ready === 'all') await ways.settled
     refuseDisagreement(ways)
     const { map, refusal } = await operation.step('map', () => assemble(assembly, ways, { ready, enforce }))
+    if (map) await operation.step('verify', (signal) => expelOthers(map, ways.up, signal))
     return { ways, map, refusal, undo: takeBack }
   } catch (error) {
     throw await undone(error, 'attach', takeBack)
@@ -90,6 +93,25 @@ async function assemble<Way>(
   }
 }
 
+/**
+ * Has multipathd let go of disks of the map that are another volume now. Left over from ways that this attach does not know,
+ * they would get what is written to the map.
+ *
+ * @throws BrickError IDENTITY_MISMATCH when it does not
+ */
+async function expelOthers(map: LiveMap, up: readonly Path[], signal: AbortSignal): Promise<void> {
+  const unproven = (await disksOf(map, signal)).filter((name) => !up.some(({ disk }) => disk.name === name))
+  const answers = await together(unproven.map((name) => isAnother(name, signal)))
+  const others = unproven.filter((_, index) => answers[index])
+  if (others.length === 0) return
+  for (const name of others) await forgetPath({ name, path: `/dev/${name}` }, signal)
+  const [remaining] = (await disksOf(map, signal)).filter((name) => others.includes(name))
+  if (remaining === undefined) return
+  throw new BrickError('IDENTITY_MISMATCH', `${map.path} has /dev/${remaining}, which is another volume now`, {
+    details: { device: map.path, disk: `/dev/${remaining}` },
+  })
+}
+
 /** The map goes first, if it is there only because of this call. */
 async function undo<Way>(ways: Ways<Way, Path>, operation: Operation): Promise<Leftover[]> {
   await ways.settled
@@ -103,7 +125,11 @@ async function undo<Way>(ways: Ways<Way, Path>, operation: Operation): Promise<L
   const names = up.map(({ wwn }) => wwn)
   const remove = async (signal: AbortSignal): Promise<true | undefined> => {
     const host = await blockDevices(signal)
-    const disks = up.flatMap(({ disk }) => host.byName.get(disk.name) ?? [])
+    // The kernel gives the name of one that has gone to the next.
+    const disks = up.flatMap(({ disk, facts }) => {
+      const device = host.byName.get(disk.name)
+      return device && (device.diskSequence ?? 0) === facts.diskSequence ? [device] : []
+    })
     // Into a map of somebody else's our disks have only come.
     const isOurs = (slave: string): boolean => disks.some(({ name }) => name === slave)
     const maps = mapsOf(disks, names, host).filter(({ slaves }) => slaves.every(isOurs))

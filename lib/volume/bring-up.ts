@@ -1,4 +1,5 @@
-import { deviceFacts, heldExclusively } from '../block/disk.ts'
+import { failedWith } from '../binding.ts'
+import { deviceFacts, isInUse } from '../block/disk.ts'
 import { BrickError } from '../errors.ts'
 import { blockDevices } from '../inventory/inventory.ts'
 import { discardMapsAbove } from '../multipath/removal.ts'
@@ -63,12 +64,19 @@ async function scanFor(
   rollback: Rollback,
   { access = hostScan, patience = operation.signal }: BringUpOptions,
 ): Promise<KnownDisk> {
+  let found: KnownDisk | undefined
   rollback.add('scan', async (signal) => {
-    await remove(unit, signal)
+    try {
+      await remove(unit, signal, { only: found?.facts.diskSequence ?? null })
+    } catch (error) {
+      // Ours has gone, and another volume has come to its place.
+      if (failedWith(error, 'ESTALE')) return
+      throw error
+    }
     await access.forget(unit, signal)
   })
   return operation.step('scan', async (signal) => {
-    const found = await scan(unit, AbortSignal.any([signal, patience]), access)
+    found = await scan(unit, AbortSignal.any([signal, patience]), access)
     if (found) return found
     throw new BrickError('LUN_NOT_MAPPED', `the target shows no unit at ${unit.hctl} to this host`, {
       details: { hctl: unit.hctl },
@@ -78,31 +86,40 @@ async function scanFor(
 
 /** The device, if it still is what the kernel noted; else it has been removed. */
 async function keepOrRemove(unit: UnitAddress, disk: Disk, signal: AbortSignal): Promise<KnownDisk | undefined> {
-  const [noted, live] = await Promise.all([named(unit, signal), liveIdentity(disk, signal)])
+  const [before, live] = await Promise.all([notedIdentity(unit, signal), liveIdentity(disk, signal)])
+  // The kernel may have asked before the unit could tell.
+  const noted = before.key === null ? await noteAnew(unit, signal) : before
   const outcome = live && compareUnits(noted, live)
   if (live && outcome === 'same') return { disk, identity: live, facts: await deviceFacts(disk.path, signal) }
   // Only what is proven to be another one may go: somebody may have it open.
   if (outcome === 'unknown') throw nameless(disk)
   await discardMapsAbove(disk, (name) => isStale(name, signal), signal)
-  if (await heldExclusively(disk.path, signal)) throw replaced(disk, noted, live)
+  if (await isInUse(disk.path, signal)) throw replaced(disk, noted, live)
   await remove(unit, signal, { offline: true })
   return undefined
 }
 
-/** Whether the disk of this name says something else now than what the kernel noted of it. One that says nothing may not. */
-async function isStale(name: string, signal: AbortSignal): Promise<boolean> {
-  const path = scsiPaths(await blockDevices(signal)).find(({ disk }) => disk.name === name)
-  if (!path) return true
-  const live = await liveIdentityInReach(path.unit, path.disk, signal)
-  return live === undefined || (live !== null && compareUnits(path.noted, live) === 'another')
-}
-
-/** What the kernel noted of the unit. It may have asked before the unit could tell. */
-async function named(unit: UnitAddress, signal: AbortSignal): Promise<ScsiIdentity> {
-  const noted = await notedIdentity(unit, signal)
-  if (noted.key !== null) return noted
+async function noteAnew(unit: UnitAddress, signal: AbortSignal): Promise<ScsiIdentity> {
   await rescan(unit, signal)
   return await notedIdentity(unit, signal)
+}
+
+/** Whether the disk of this name is another volume now than the kernel noted, or has gone. One that says nothing may not. */
+async function isStale(name: string, signal: AbortSignal): Promise<boolean> {
+  const outcome = await outcomeOf(name, signal)
+  return outcome === 'gone' || outcome === 'another'
+}
+
+/** Whether the disk of this name says that it is another volume now than the kernel noted. */
+export async function isAnother(name: string, signal: AbortSignal): Promise<boolean> {
+  return (await outcomeOf(name, signal)) === 'another'
+}
+
+async function outcomeOf(name: string, signal: AbortSignal): Promise<ReturnType<typeof compareUnits> | 'gone'> {
+  const path = scsiPaths(await blockDevices(signal)).find(({ disk }) => disk.name === name)
+  const live = path && (await liveIdentityInReach(path.unit, path.disk, signal))
+  if (!path || live === undefined) return 'gone'
+  return live === null ? 'unknown' : compareUnits(path.noted, live)
 }
 
 /** The volume's name, if the disk says one, and no other than `expected`. @throws BrickError IDENTITY_MISMATCH */

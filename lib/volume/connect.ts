@@ -12,6 +12,7 @@ import { attachMultipath } from './attach.ts'
 import type { Ready } from './attach.ts'
 import type { ProvenDisk } from './bring-up.ts'
 import { OutlastingCall } from './outlasting.ts'
+import { isWrongGuess } from './guess.ts'
 import { seeToTheRest } from './rejoining.ts'
 import { inTurn } from './ways.ts'
 import type { FailedWay } from './ways.ts'
@@ -183,8 +184,7 @@ async function describe<Way extends MaybeGuessed, Up extends PathUp<Way>>(
 ): Promise<DeviceInfo> {
   const [first] = paths
   if (first === undefined) throw new RangeError('no path')
-  // A guess that was wrong is no path that is missing.
-  const missing = failed.filter(({ way, error }) => way.guessed !== true || error.retryable)
+  const missing = failed.filter(({ way, error }) => !isWrongGuess(way, error))
   const ways = expected - (failed.length - missing.length)
   const { path, facts } = map ?? { path: first.disk.path, facts: first.facts }
   const finish = (await reach.finish?.(paths, map, operation)) ?? {}

@@ -14,6 +14,11 @@ export async function refuseOther(unit: UnitAddress, wwn: string | undefined, si
   }
 }
 
+/** Whether such a way has turned out to be none, as it shows nothing or another volume: then it is no way that is missing. */
+export function isWrongGuess(way: object, { code }: BrickError): boolean {
+  return 'guessed' in way && way.guessed === true && code === 'LUN_NOT_MAPPED'
+}
+
 /** The failure of such a way. It proves nothing wrong by showing another volume. */
 export function asGuess(error: BrickError): BrickError {
   if (error.code !== 'IDENTITY_MISMATCH') return error

@@ -1,7 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { BrickError } from '../errors.ts'
 import { lock } from '../lock.ts'
 import { Operation } from '../operation.ts'
 import type { Leftover } from '../rollback.ts'
+import { isWrongGuess } from './guess.ts'
 import type { FailedWay, Ways } from './ways.ts'
 
 /** Milliseconds between two tries; the last goes on for ever. */
@@ -34,7 +36,7 @@ export interface Rejoining<Way, Up> {
  *
  * @param stop ends the ways that are still being tried
  */
-export async function seeToTheRest<Way, Up extends { undo(): Promise<Leftover[]> }>(
+export async function seeToTheRest<Way extends object, Up extends { undo(): Promise<Leftover[]> }>(
   ways: Ways<Way, Up>,
   stop: AbortController,
   rejoining: Rejoining<Way, Up>,
@@ -50,13 +52,13 @@ export async function seeToTheRest<Way, Up extends { undo(): Promise<Leftover[]>
   }
 }
 
-async function rejoin<Way, Up>(
+async function rejoin<Way extends object, Up>(
   failed: readonly FailedWay<Way>[],
   known: Up,
   stop: AbortSignal,
   { key, name, retry }: Rejoining<Way, Up>,
 ): Promise<void> {
-  let missing: readonly Way[] = failed.filter(({ error }) => error.retryable).map(({ way }) => way)
+  let missing: readonly Way[] = failed.filter(mayComeUp).map(({ way }) => way)
   for (let tries = 0; missing.length > 0 && !stop.aborted; tries++) {
     const interval = intervals[Math.min(tries, intervals.length - 1)]
     try {
@@ -70,11 +72,20 @@ async function rejoin<Way, Up>(
   }
 }
 
-/** Those of the ways that `bring` does not bring up. */
-export async function stillMissing<Way>(
+function mayComeUp({ way, error }: FailedWay<object>): boolean {
+  return error.retryable && !isWrongGuess(way, error)
+}
+
+/** Those of the ways that `bring` does not bring up, and that may still come up. */
+export async function stillMissing<Way extends object>(
   ways: readonly Way[],
   bring: (way: Way) => Promise<unknown>,
 ): Promise<readonly Way[]> {
   const outcomes = await Promise.allSettled(ways.map(bring))
-  return ways.filter((_, index) => outcomes[index]?.status === 'rejected')
+  return ways.filter((way, index) => {
+    const outcome = outcomes[index]
+    if (outcome?.status !== 'rejected') return false
+    const error: unknown = outcome.reason
+    return !(error instanceof BrickError) || mayComeUp({ way, error })
+  })
 }

@@ -55,20 +55,20 @@ export async function release(volume: AttachedVolume, force: boolean, operation:
 
 async function releasePath(path: ScsiPath, maps: readonly PartitionedMap[], attempt: Attempt): Promise<boolean> {
   const { disk } = path
-  const [, same] = await together([
+  const [, standing] = await together([
     attempt('use', (signal) => refuseOtherUse(disk, maps, signal)),
     attempt('identity', async (signal) => {
-      const same = await isStillSame(path, signal)
+      const standing = await standingOf(path, signal)
       // Beside a map that is no matter: what was written went by the map's other paths.
-      if (same !== undefined || maps.length > 0) return same
+      if (standing !== 'unreachable' || maps.length > 0) return standing
       // Whoever writes to it waits until its target is back, which may be never.
       throw new BrickError('FLUSH_FAILED', `${disk.path}: its target is out of reach`, {
         details: { device: disk.path },
       })
     }),
   ])
-  // Another volume now: nothing must be written to it.
-  if (same !== true) return false
+  // To another volume nothing must be written.
+  if (standing !== 'same') return false
   const flushed = await attempt('flush', async (signal) => {
     await flush(disk.path, signal)
     return true
@@ -103,8 +103,8 @@ async function releaseMap(
   // Without a path it would keep whoever writes, or flushes, waiting for ever.
   const unblock = condition.queueing && (condition.dead || force)
   const unblockMap = force ? stopQueueing : interruptQueueing
-  if (unblock) await operation.step('map', (signal) => unblockMap(map, signal))
   try {
+    if (unblock) await operation.step('map', (signal) => unblockMap(map, signal))
     const flushed = await attempt('flush', (signal) => flushMap(map, paths, signal))
     const removed = await attempt('map', async (signal) => {
       await removeMap(map, signal)
@@ -119,12 +119,19 @@ async function releaseMap(
   }
 }
 
-/** False when one of the paths leads to another volume now, so that nothing must be written. */
-async function flushMap({ path }: PartitionedMap, paths: readonly ScsiPath[], signal: AbortSignal): Promise<boolean> {
+/** False when one of the paths leads to another volume now, or all to none, so that nothing must be written. */
+async function flushMap(
+  { path, slaves }: PartitionedMap,
+  paths: readonly ScsiPath[],
+  signal: AbortSignal,
+): Promise<boolean> {
   // A path that cannot be asked is no matter: the map has others, or its flush fails.
-  const answers = await Promise.allSettled(paths.map((each) => isStillSame(each, signal)))
+  const own = paths.filter(({ disk }) => slaves.includes(disk.name))
+  const answers = await Promise.allSettled(own.map((each) => standingOf(each, signal)))
   for (const answer of answers) if (answer.status === 'rejected' && isNameless(answer.reason)) throw answer.reason
-  if (answers.some((answer) => answer.status === 'fulfilled' && answer.value === false)) return false
+  const standings = answers.map((answer) => (answer.status === 'fulfilled' ? answer.value : 'unreachable'))
+  const gone = own.length > 0 && standings.every((standing) => standing === 'absent')
+  if (gone || standings.includes('another')) return false
   await flush(path, signal)
   return true
 }
@@ -133,17 +140,20 @@ function isNameless(error: unknown): error is BrickError {
   return error instanceof BrickError && error.code === 'IDENTITY_MISMATCH'
 }
 
+/** What a path leads to now: the volume that the kernel noted or another one, none, or its target is out of reach. */
+type Standing = 'same' | 'another' | 'absent' | 'unreachable'
+
 /**
- * Whether the path leads to the volume that the kernel noted; undefined when its target is out of reach.
+ * Whether the path leads to the volume that the kernel noted.
  *
  * @throws BrickError IDENTITY_MISMATCH when the kernel, or the device, does not say which volume it is: what was written
  * must neither go to another one nor be thrown away
  */
-async function isStillSame({ unit, disk, noted }: ScsiPath, signal: AbortSignal): Promise<boolean | undefined> {
+async function standingOf({ unit, disk, noted }: ScsiPath, signal: AbortSignal): Promise<Standing> {
   const live = await liveIdentityInReach(unit, disk, signal)
-  if (live === null) return undefined
-  if (live === undefined) return false
+  if (live === null) return 'unreachable'
+  if (live === undefined) return 'absent'
   const outcome = compareUnits(noted, live)
   if (outcome === 'unknown') throw nameless(disk)
-  return outcome === 'same'
+  return outcome
 }

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 
 import { BrickError } from '../../lib/errors.ts'
 import { parsePage80, parsePage83 } from '../../lib/scsi/designators.ts'
-import { identify, matchesWwn, sameUnit } from '../../lib/scsi/identity.ts'
+import { compareUnits, identify, matchesWwn, sameUnit } from '../../lib/scsi/identity.ts'
 import type { ScsiIdentity } from '../../lib/scsi/identity.ts'
 
 const associations = { unit: 0, port: 0x10, target: 0x20 }
@@ -345,12 +345,12 @@ describe('parsePage80', () => {
   })
 })
 
-describe('sameUnit', () => {
-  const naa = (value: string): Descriptor => ['unit', 'naa', hex(value)]
-  const [naa6, other6, naa5] = [naa(`6${'1'.repeat(31)}`), naa(`6${'2'.repeat(31)}`), naa('5000000000000012')]
-  const t10: Descriptor = ['unit', 't10', 'ACME    Disk one']
-  const none = identify({ vendor: 'ACME', model: 'Disk' })
+const naa = (value: string): Descriptor => ['unit', 'naa', hex(value)]
+const [naa6, other6, naa5] = [naa(`6${'1'.repeat(31)}`), naa(`6${'2'.repeat(31)}`), naa('5000000000000012')]
+const t10: Descriptor = ['unit', 't10', 'ACME    Disk one']
+const none = identify({ vendor: 'ACME', model: 'Disk' })
 
+describe('sameUnit', () => {
   const cases: [string, boolean, ScsiIdentity, ScsiIdentity][] = [
     ['the same NAA', true, unit(naa6), unit(naa6)],
     [
@@ -408,6 +408,24 @@ describe('sameUnit', () => {
     it(`${name}: ${expected ? 'proven' : 'not proven'}`, () => {
       assert.equal(sameUnit(a, b), expected)
       assert.equal(sameUnit(b, a), expected)
+    })
+  }
+})
+
+describe('compareUnits', () => {
+  const cases: [string, ReturnType<typeof compareUnits>, ScsiIdentity | null, ScsiIdentity][] = [
+    ['the same NAA', 'same', unit(naa6), unit(naa6)],
+    ['another NAA', 'another', unit(naa6), unit(other6)],
+    ['another T10 text without a world-wide name', 'another', unit(t10), unit(['unit', 't10', 'ACME    Disk two'])],
+    ['no note', 'unknown', null, unit(naa6)],
+    ['a note that says nothing', 'unknown', none, unit(naa6)],
+    ['a unit that says nothing', 'unknown', unit(naa6), none],
+    ['a world-wide name in the note only', 'unknown', unit(naa6, t10), unit(t10)],
+    ['a world-wide name of the unit only', 'unknown', unit(t10), unit(naa6, t10)],
+  ]
+  for (const [name, expected, noted, live] of cases) {
+    it(`${name}: ${expected}`, () => {
+      assert.equal(compareUnits(noted, live), expected)
     })
   }
 })

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { TestContext } from 'node:test'
 import { binding } from '../../lib/binding.ts'
-import type { Binding } from '../../lib/binding.ts'
+import type { Binding, Identification } from '../../lib/binding.ts'
 import { FibreChannelConnector, ISCSIConnector } from '../../lib/index.ts'
 import { frame } from '../../lib/multipath/daemon.ts'
 import { withTarget } from './fake-target.ts'
@@ -65,12 +65,17 @@ function addMap(host: RecordedHost, ...slaves: readonly string[]): void {
   for (const slave of slaves) host.write(`${mapFolder}/slaves/${slave}`, '')
 }
 
-/** A multipathd that takes its map down when it is told, and says ok to everything. Returns what it was told. */
-function playMultipathd(t: TestContext, host: RecordedHost): string[] {
+/**
+ * A multipathd that takes its map down when it is told, and says ok to everything but commands that begin with two of these
+ * words. Returns what it was told.
+ */
+function playMultipathd(t: TestContext, host: RecordedHost, answers: Readonly<Record<string, string>> = {}): string[] {
   const told: string[] = []
   replace(t, 'exchange', (_listeners: unknown, request: Buffer) => {
     const command = request.toString('utf8', 8, request.length - 1)
     told.push(command)
+    const own = answers[command.split(' ', 2).join(' ')]
+    if (own !== undefined) return answer(frame(`${own}\n`))
     if (command.startsWith('del map')) {
       host.remove('/sys/class/block/dm-0')
       host.remove(mapFolder)
@@ -80,6 +85,25 @@ function playMultipathd(t: TestContext, host: RecordedHost): string[] {
   })
   return told
 }
+
+/** Which volume each disk says now that it is, whatever the kernel noted; with null its target shows no unit any more. */
+function playUnits(t: TestContext, units: Readonly<Record<string, string | undefined | null>>): void {
+  const identify = (_lane: string, path: string): object => answer(identification(units[path]))
+  replace(t, 'identify', identify)
+  replace(t, 'identifyRunning', identify)
+}
+
+const identification = (naa: string | undefined | null): Identification => ({
+  standard: Buffer.concat([
+    Buffer.from([naa === null ? 0x7f : 0, 0, 6, 2, 31, 0, 0, 0]),
+    Buffer.from('IBM     2107900         1.00'),
+  ]),
+  page83:
+    typeof naa === 'string'
+      ? Buffer.concat([Buffer.from([0, 0x83, 0, 20, 1, 3, 0, 16]), Buffer.from(naa, 'hex')])
+      : null,
+  page80: null,
+})
 
 function addSession(host: RecordedHost, id: number, iqn: string, address: string): string {
   const folder = `/sys/devices/platform/host${id}`
@@ -143,6 +167,25 @@ describe('a detach', limit, () => {
     assert.ok(said.includes('/0:0:0:1/device/state offline') && said.includes('/0:0:0:1/device/delete 1'))
   })
 
+  for (const [name, [first, second], expected] of [
+    ['flushes a map of which the target shows one disk no more', [ours, null], ['/dev/dm-0']],
+    ['flushes no map of which one disk is another volume now', [ours, another], []],
+    ['flushes no map of which the target shows no disk any more, and goes on', [null, null], []],
+  ] as const)
+    it(name, async (t) => {
+      const host = fibreChannelHost(t)
+      addMap(host, 'sda', 'sdb')
+      playMultipathd(t, host)
+      playUnits(t, { '/dev/sda': first, '/dev/sdb': second })
+      replace(t, 'mapState', () => answer(mapState))
+      const flushed: string[] = []
+      replace(t, 'flushDevice', (_lane: string, path: string) => answer(flushed.push(path)))
+      const connector = new FibreChannelConnector({ useMultipath: true })
+      await connector.disconnectVolume({ target_wwn: ports, target_lun: 1 })
+      assert.deepEqual(flushed, expected)
+      assert.equal(host.written.filter((line) => line.endsWith('/delete 1')).length, 2)
+    })
+
   it('throws nothing away of a disk that does not say which volume it is', async (t) => {
     const host = fibreChannelHost(t)
     host.removeUnit('0:0:1:1')
@@ -198,16 +241,7 @@ describe('an attach', limit, () => {
       addMap(host, 'sda', 'sdb')
       const told = playMultipathd(t, host)
       // sda is another volume now, of which the kernel has not heard.
-      const page = (naa: string | undefined): Buffer | null =>
-        naa === undefined ? null : Buffer.concat([Buffer.from([0, 0x83, 0, 20, 1, 3, 0, 16]), Buffer.from(naa, 'hex')])
-      const standard = Buffer.concat([
-        Buffer.from([0, 0, 6, 2, 31, 0, 0, 0]),
-        Buffer.from('IBM     2107900         1.00'),
-      ])
-      const identify = (_lane: string, path: string): object =>
-        answer({ standard, page83: page(path === '/dev/sda' ? another : rest), page80: null })
-      replace(t, 'identify', identify)
-      replace(t, 'identifyRunning', identify)
+      playUnits(t, { '/dev/sda': another, '/dev/sdb': rest })
       host.when(/\/scsi_host\/host0\/scan$/, () => {
         host.addUnit(unit(0, another))
         return undefined
@@ -216,6 +250,100 @@ describe('an attach', limit, () => {
       assert.deepEqual([info.path, info.scsi_wwn], ['/dev/sda', `3${another}`])
       assert.deepEqual(told, ['del path sda'])
     })
+
+  for (const [kind, features, expected] of [
+    ['does not queue', '0', []],
+    ['queues', '1 queue_if_no_path', ['fail_if_no_path', 'queue_if_no_path']],
+  ] as const)
+    it(`leaves a leftover map that ${kind} as it was when somebody has it open`, async (t) => {
+      const host = fibreChannelHost(t)
+      addMap(host, 'sda')
+      playMultipathd(t, host, { 'del map': 'fail\nmap or partition in use' })
+      playUnits(t, { '/dev/sda': another })
+      replace(t, 'heldExclusively', () => answer(false))
+      const table = [{ type: 'multipath', parameters: `${features} 0 1 1 service-time 0 1 1 8:16 1 ` }]
+      replace(t, 'mapState', () => answer({ ...mapState, table }))
+      const messages: string[] = []
+      replace(t, 'messageMap', (_lane: string, _map: string, message: string) => answer(messages.push(message)))
+      const abandon = t.mock.method(binding(), 'abandon')
+      const volume = { target_wwn: ports[0], target_lun: 1 }
+      await assert.rejects(new FibreChannelConnector().connectVolume(volume, { timeout: 2000 }), { code: 'TIMEOUT' })
+      // The call's time is up by then: what it still says must not be given up with it.
+      assert.deepEqual([messages, abandon.mock.callCount()], [expected, 0])
+    })
+
+  it('that fails leaves the map of a volume that gets the name of its disk', async (t) => {
+    const host = fibreChannelHost(t)
+    for (const hctl of ['0:0:0:1', '0:0:1:1']) host.removeUnit(hctl)
+    const told = playMultipathd(t, host, { 'add path': 'blacklisted' })
+    host.when(/\/scsi_host\/host0\/scan$/, () => {
+      host.addUnit(unit(0, another))
+      return undefined
+    })
+    host.when(/\/0:0:0:1\/device\/delete$/, () => {
+      host.addUnit({ ...unit(1, ours), name: 'sda' })
+      addMap(host, 'sda')
+      return undefined
+    })
+    const attach = new FibreChannelConnector({ useMultipath: true, enforceMultipath: true }).connectVolume({
+      target_wwn: ports[0],
+      target_lun: 1,
+    })
+    await assert.rejects(attach, { code: 'MULTIPATH_FAILED' })
+    assert.deepEqual(told, ['show daemon', 'add path sda'])
+    assert.match(host.written.at(-1) ?? '', /0:0:0:1\/device\/delete 1$/)
+  })
+
+  for (const obeys of [true, false])
+    it(`${obeys ? 'has a disk leave' : 'refuses'} a map in which it is another volume now`, async (t) => {
+      const host = fibreChannelHost(t)
+      host.addUnit({ ...unit(1, ours), hctl: '0:0:1:2', name: 'sdc' })
+      addMap(host, 'sda', 'sdb', 'sdc')
+      for (const disk of ['sda', 'sdb', 'sdc']) host.write(`/sys/class/block/${disk}/holders/dm-0`)
+      const told = playMultipathd(t, host)
+      const addon = binding()
+      const [exchange, deviceFacts] = [addon.exchange.bind(addon), addon.deviceFacts.bind(addon)]
+      const facts = { size: 2 ** 40, major: 253, minor: 0, diskSequence: 9, logicalBlock: 512, readOnly: false }
+      replace(t, 'deviceFacts', (lane: string, path: string) =>
+        path === '/dev/dm-0' ? answer(facts) : deviceFacts(lane, path),
+      )
+      t.mock.method(binding(), 'exchange', (...given: Parameters<typeof exchange>) => {
+        if (obeys && given[1].includes('del path sdc')) host.remove(`${mapFolder}/slaves/sdc`)
+        return exchange(...given)
+      })
+      playUnits(t, { '/dev/sda': ours, '/dev/sdb': ours, '/dev/sdc': another })
+      replace(t, 'mapState', () => answer(mapState))
+      const connector = new FibreChannelConnector({ useMultipath: true })
+      const attach = connector.connectVolume({ target_wwn: ports, target_lun: 1 }, { ready: 'all' })
+      if (obeys) assert.equal((await attach).path, '/dev/dm-0')
+      else
+        await assert.rejects(attach, { code: 'IDENTITY_MISMATCH', details: { device: '/dev/dm-0', disk: '/dev/sdc' } })
+      assert.deepEqual(
+        told.filter((command) => command.startsWith('del')),
+        ['del path sdc'],
+      )
+    })
+
+  it('waits for no disk of a unit that is only the place of one, and removes it', async (t) => {
+    const host = fibreChannelHost(t)
+    host.removeUnit('0:0:0:1')
+    const place = '/sys/class/scsi_device/0:0:0:1'
+    host.when(/\/scsi_host\/host0\/scan$/, () => {
+      host.write(`${place}/device/state`, 'running\n')
+      host.write(`${place}/device/inquiry`, Buffer.from([0x20]))
+      host.write(`${place}/device/delete`)
+      return undefined
+    })
+    host.when(/\/0:0:0:1\/device\/delete$/, () => {
+      host.remove(place)
+      return undefined
+    })
+    const volume = { target_wwn: ports[0], target_lun: 1 }
+    await assert.rejects(new FibreChannelConnector().connectVolume(volume, { timeout: 4000 }), {
+      code: 'LUN_NOT_MAPPED',
+    })
+    assert.deepEqual(host.written, ['/sys/class/scsi_host/host0/scan 0 0 1', `${place}/device/delete 1`])
+  })
 
   for (const ready of ['first', 'all'] as const) {
     it(`takes no other target's volume for its own when its own portal is down; ready: ${ready}`, async (t) => {

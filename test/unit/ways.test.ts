@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { BrickError } from '../../lib/errors.ts'
+import { asGuess } from '../../lib/volume/guess.ts'
+import { stillMissing } from '../../lib/volume/rejoining.ts'
 import { allFailed, Ways } from '../../lib/volume/ways.ts'
 import type { Leftover } from '../../lib/rollback.ts'
 
@@ -93,6 +95,43 @@ describe('the ways to a volume', () => {
       paths.map(({ undone }) => undone),
       [1, 1],
     )
+  })
+})
+
+describe('the ways that are still missing', () => {
+  it('are those that have failed and may still come up', async () => {
+    const failures: Readonly<Record<string, Error>> = {
+      refused: new BrickError('AUTH_FAILED', 'no'),
+      unreachable,
+      unmapped: new BrickError('LUN_NOT_MAPPED', 'no'),
+      broken: new TypeError('a defect'),
+    }
+    const ways = ['alive', ...Object.keys(failures)].map((portal) => ({ portal }))
+    const bring = ({ portal }: { portal: string }): Promise<unknown> =>
+      portal in failures ? Promise.reject(failures[portal] ?? assert.fail()) : Promise.resolve()
+    const missing = async (guessed: boolean): Promise<string[]> => {
+      const left = await stillMissing(
+        ways.map((way) => ({ ...way, guessed })),
+        bring,
+      )
+      return left.map(({ portal }) => portal)
+    }
+    assert.deepEqual(await missing(false), ['unreachable', 'unmapped', 'broken'])
+    // A guess that shows nothing was wrong.
+    assert.deepEqual(await missing(true), ['unreachable', 'broken'])
+  })
+})
+
+describe('the failure of a guess', () => {
+  it('is that it leads to nothing when it leads to another volume', () => {
+    const failure = new BrickError('IDENTITY_MISMATCH', 'no', { step: 'scan', details: { hctl: '0:0:0:1' } })
+    const { code, retryable, step, details, cause } = asGuess(failure)
+    assert.deepEqual([code, retryable, step, details], ['LUN_NOT_MAPPED', false, 'scan', failure.details])
+    assert.equal(cause, failure)
+  })
+
+  it('is else the failure of its portal', () => {
+    assert.equal(asGuess(unreachable), unreachable)
   })
 })
 
