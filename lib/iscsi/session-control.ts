@@ -42,8 +42,9 @@ export async function openSession(
     operation.step('draft', (signal) => draftRecord(target, settings, signal)),
   ])
   rollback.add('record', async (late) => {
-    // Another volume may be in the session by now.
-    if ((await findSession(target, late)) === undefined) await putBack(late)
+    // Another volume may be in the session by now, and stay.
+    const session = await findSession(target, late)
+    if (session === undefined || session.units.length === 0) await putBack(late)
   })
   await operation.step('record', (signal) => draft.write(signal))
   const session = await operation.step('login', (signal) => {

@@ -63,7 +63,7 @@ async function isConnected({ hctl }: UnitAddress, signal: AbortSignal): Promise<
     signal,
   )
   if (bytesOf(state, ['ENOENT', 'ENODEV']) === undefined) return false
-  const [first = 0] = bytesOf(inquiry, ['ENOENT', 'ENODEV']) ?? []
+  const [first = 0] = bytesOf(inquiry, ['ENOENT', 'ENODEV', 'EINVAL']) ?? []
   // The peripheral qualifier (SPC, standard INQUIRY data).
   return first >> 5 === 0
 }

@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdirSync, readlinkSync, realpathSync, rmSync, rmdirSync, writeFileSync } from 'node:fs'
 import { after, afterEach, before, describe, it } from 'node:test'
 import {
+  audit,
   BrickError,
   closeLuks,
   deviceContent,
@@ -106,6 +107,8 @@ for (const [transport, { connector, volume, type, names, grow }] of Object.entri
       assert.equal(mapped, `/dev/mapper/crypt-os-brick${device.replaceAll('/', '+')}`)
       assert.equal(realpathSync(path), realpathSync(mapped))
       assert.equal(await openLuks(path, { key }), mapped)
+      // Its link leads to the mapping by another one.
+      assert.deepEqual(await audit(), [])
       assert.equal((await connector.connectVolume(volume)).path, path)
       assert.equal(realpathSync(path), realpathSync(mapped), 'a second attach leaves the link alone')
       writeDevice(path, content)
