@@ -3,6 +3,7 @@ import { constants } from 'node:os'
 import { basename } from 'node:path'
 import { binding, finish } from '../binding.ts'
 import type { FileOperation } from '../binding.ts'
+import { slavesOf } from '../block/relations.ts'
 import { BrickError } from '../errors.ts'
 import { listDirectory, resolvePath } from '../files.ts'
 import { isLink, linkFolder, linkTo, originalPath } from './link-name.ts'
@@ -18,7 +19,7 @@ export async function makeLink(path: string, signal: AbortSignal): Promise<strin
   const device = await resolvePath(path, signal)
   if (device === undefined) throw new BrickError('DEVICE_NOT_FOUND', `${path} has gone`, { details: { device: path } })
   const current = await resolvePath(link, signal)
-  const isOpened = current !== undefined && (await slavesOf(current, signal)).includes(basename(device))
+  const isOpened = current !== undefined && (await slavesOf(basename(current), signal)).includes(basename(device))
   if (current !== device && !isOpened) await pointLink(link, device, signal)
   return link
 }
@@ -54,16 +55,12 @@ export async function linksOf(paths: readonly string[], signal: AbortSignal): Pr
     links.map(async (link) => {
       const device = await resolvePath(originalPath(link), signal)
       if (device === undefined) return []
-      const names = [basename(device), ...(await slavesOf(device, signal))]
+      const name = basename(device)
+      const names = [name, ...(await slavesOf(name, signal))]
       return names.some((name) => disks.includes(name)) ? [link] : []
     }),
   )
   return found.flat()
-}
-
-/** The kernel's names of the devices that a device is built upon. */
-async function slavesOf(device: string, signal: AbortSignal): Promise<readonly string[]> {
-  return (await listDirectory(`/sys/class/block/${basename(device)}/slaves`, signal)) ?? []
 }
 
 function change(operations: readonly FileOperation[], signal: AbortSignal): Promise<void> {

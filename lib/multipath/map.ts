@@ -1,6 +1,7 @@
 import type { DeviceFacts } from '../binding.ts'
 import { deviceFacts } from '../block/disk.ts'
-import { listDirectory, readFiles, textOf } from '../files.ts'
+import { holdersOf } from '../block/relations.ts'
+import { readFiles, textOf } from '../files.ts'
 import type { FileRead } from '../files.ts'
 import type { BlockDevice } from '../inventory/block-device.ts'
 import type { Devices } from '../inventory/devices.ts'
@@ -67,8 +68,7 @@ function asPartitionedMap(
 
 /** The map of which this disk is a path, once it serves it with the disk's size. */
 export async function liveMapAbove({ name }: Disk, size: number, signal: AbortSignal): Promise<LiveMap | undefined> {
-  const holders = (await listDirectory(`/sys/class/block/${name}/holders`, signal)) ?? []
-  for (const device of holders) {
+  for (const device of await holdersOf(name, signal)) {
     const { uuid, name: mapName, suspended } = await readMapAttributes(device, signal)
     const wwid = wwidOf(uuid ?? '')
     if (wwid === undefined || mapName === undefined || suspended !== '0') continue
@@ -78,11 +78,6 @@ export async function liveMapAbove({ name }: Disk, size: number, signal: AbortSi
     if (facts.size >= size) return { device, path, name: mapName, wwid, facts }
   }
   return undefined
-}
-
-/** The kernel's names of the disks that the map has now. */
-export async function disksOf({ device }: MultipathMap, signal: AbortSignal): Promise<string[]> {
-  return (await listDirectory(`/sys/class/block/${device}/slaves`, signal)) ?? []
 }
 
 /** Whether the device still is this map, and not another one that has its number now. */

@@ -35,8 +35,11 @@ export async function wake(map: MultipathMap, signal: AbortSignal): Promise<MapC
   using watch = new Watch('kernel', [`/${map.device}`])
   try {
     // One that is just being made has no table yet, and nothing that could be resumed.
-    await watch.until(async () => ((await stateOf(map, signal)).table.length > 0 ? true : undefined), signal)
-    const { queueing, paths } = parseMultipathStatus(await stateOnceAwake(map, signal))
+    const made = await watch.until(async () => {
+      const state = await stateOf(map, signal)
+      return state.table.length > 0 ? state : undefined
+    }, signal)
+    const { queueing, paths } = parseMultipathStatus(await onceAwake(map, made, signal))
     return { queueing, dead: !paths.some(({ active }) => active) }
   } catch (error) {
     if (failedWith(error, 'ENXIO')) return undefined
@@ -44,9 +47,8 @@ export async function wake(map: MultipathMap, signal: AbortSignal): Promise<MapC
   }
 }
 
-/** While it is suspended a map may say that it does not queue (multipath_presuspend in dm-mpath.c). */
-async function stateOnceAwake(map: MultipathMap, signal: AbortSignal): Promise<MapState> {
-  const state = await stateOf(map, signal)
+/** What a map says when it is not suspended: till then it may say that it does not queue (multipath_presuspend in dm-mpath.c). */
+async function onceAwake(map: MultipathMap, state: MapState, signal: AbortSignal): Promise<MapState> {
   if (!state.suspended) return state
   await finish(binding().resumeMap(lane(map), map.name), signal)
   return await stateOf(map, signal)
@@ -159,7 +161,7 @@ async function discard(map: PartitionedMap, signal: AbortSignal): Promise<void> 
 /** Whether the map keeps what it cannot write, whatever else it may be. One that has gone does not. */
 async function isQueueing(map: MultipathMap, signal: AbortSignal): Promise<boolean> {
   try {
-    const { table } = await stateOnceAwake(map, signal)
+    const { table } = await onceAwake(map, await stateOf(map, signal), signal)
     return table.some(({ parameters }) => parameters.split(' ').includes('queue_if_no_path'))
   } catch (error) {
     if (failedWith(error, 'ENXIO')) return false
@@ -171,7 +173,7 @@ async function isQueueing(map: MultipathMap, signal: AbortSignal): Promise<boole
  * Has multipathd forget a disk that is to be removed. From udev it would hear of that only later, and could meanwhile
  * take another disk of the same name for this one. It may not know the disk, or not run.
  */
-export async function forgetPath({ name }: Disk, signal: AbortSignal): Promise<void> {
+export async function forgetPath({ name }: Pick<Disk, 'name'>, signal: AbortSignal): Promise<void> {
   try {
     await askMultipathd(`del path ${name}`, signal)
   } catch (error) {

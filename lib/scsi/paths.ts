@@ -2,8 +2,9 @@ import { failedWith } from '../binding.ts'
 import { BrickError } from '../errors.ts'
 import { readFile } from '../files.ts'
 import type { Devices } from '../inventory/devices.ts'
+import { compareUnits } from './identity.ts'
 import type { ScsiIdentity } from './identity.ts'
-import { findDisk, remove } from './unit.ts'
+import { findDisk, liveIdentityInReach, remove } from './unit.ts'
 import type { Disk, UnitAddress } from './unit.ts'
 
 /** One SCSI disk of this host: one way to its volume. */
@@ -33,6 +34,18 @@ export function scsiPaths({ devices }: Devices): ScsiPath[] {
     const unit = { hctl, host }
     return [{ unit, disk, lun, session, remotePort, noted: identity, sequence: diskSequence, holders }]
   })
+}
+
+/**
+ * What a path leads to now, beside what the kernel noted: the same volume or another one, which is unknown when one of them
+ * does not say it; no unit any more; or its target is out of reach.
+ */
+export type Standing = ReturnType<typeof compareUnits> | 'absent' | 'unreachable'
+
+export async function standingOf({ unit, disk, noted }: ScsiPath, signal: AbortSignal): Promise<Standing> {
+  const live = await liveIdentityInReach(unit, disk, signal)
+  if (live === null) return 'unreachable'
+  return live === undefined ? 'absent' : compareUnits(noted, live)
 }
 
 /** Whether the disk's name is still its own. */

@@ -1,3 +1,4 @@
+import { slavesOf } from '../block/relations.ts'
 import { BrickError, invalid } from '../errors.ts'
 import { blockDevices } from '../inventory/inventory.ts'
 import { asBrickError } from '../operation.ts'
@@ -10,7 +11,7 @@ import { isAnother } from './bring-up.ts'
 import type { ProvenDisk } from './bring-up.ts'
 import { Watch } from '../wait.ts'
 import { MapAssembly } from '../multipath/assembly.ts'
-import { disksOf, mapsOf } from '../multipath/map.ts'
+import { mapsOf } from '../multipath/map.ts'
 import type { LiveMap } from '../multipath/map.ts'
 import { forgetPath, removeMap } from '../multipath/removal.ts'
 import { refuseDisagreement, Ways } from './ways.ts'
@@ -100,12 +101,12 @@ async function assemble<Way>(
  * @throws BrickError IDENTITY_MISMATCH when it does not
  */
 async function expelOthers(map: LiveMap, up: readonly Path[], signal: AbortSignal): Promise<void> {
-  const unproven = (await disksOf(map, signal)).filter((name) => !up.some(({ disk }) => disk.name === name))
+  const unproven = (await slavesOf(map.device, signal)).filter((name) => !up.some(({ disk }) => disk.name === name))
   const answers = await together(unproven.map((name) => isAnother(name, signal)))
   const others = unproven.filter((_, index) => answers[index])
   if (others.length === 0) return
-  for (const name of others) await forgetPath({ name, path: `/dev/${name}` }, signal)
-  const [remaining] = (await disksOf(map, signal)).filter((name) => others.includes(name))
+  for (const name of others) await forgetPath({ name }, signal)
+  const [remaining] = (await slavesOf(map.device, signal)).filter((name) => others.includes(name))
   if (remaining === undefined) return
   throw new BrickError('IDENTITY_MISMATCH', `${map.path} has /dev/${remaining}, which is another volume now`, {
     details: { device: map.path, disk: `/dev/${remaining}` },

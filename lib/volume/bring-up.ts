@@ -7,18 +7,9 @@ import type { Operation } from '../operation.ts'
 import type { Rollback } from '../rollback.ts'
 import { compareUnits, matchesWwn, sameUnit } from '../scsi/identity.ts'
 import type { ScsiIdentity } from '../scsi/identity.ts'
-import { scsiPaths } from '../scsi/paths.ts'
-import type { ScsiPath } from '../scsi/paths.ts'
-import {
-  findDisk,
-  hostScan,
-  liveIdentity,
-  liveIdentityInReach,
-  notedIdentity,
-  remove,
-  rescan,
-  scan,
-} from '../scsi/unit.ts'
+import { scsiPaths, standingOf } from '../scsi/paths.ts'
+import type { ScsiPath, Standing } from '../scsi/paths.ts'
+import { findDisk, hostScan, liveIdentity, notedIdentity, remove, rescan, scan } from '../scsi/unit.ts'
 import type { Disk, KnownDisk, UnitAccess, UnitAddress } from '../scsi/unit.ts'
 
 /** A disk that is proven to be the volume. */
@@ -106,20 +97,18 @@ async function noteAnew(unit: UnitAddress, signal: AbortSignal): Promise<ScsiIde
 
 /** Whether the disk of this name is another volume now than the kernel noted, or has gone. One that says nothing may not. */
 async function isStale(name: string, signal: AbortSignal): Promise<boolean> {
-  const outcome = await outcomeOf(name, signal)
-  return outcome === 'gone' || outcome === 'another'
+  const standing = await standingOfDisk(name, signal)
+  return standing === 'absent' || standing === 'another'
 }
 
 /** Whether the disk of this name says that it is another volume now than the kernel noted. */
 export async function isAnother(name: string, signal: AbortSignal): Promise<boolean> {
-  return (await outcomeOf(name, signal)) === 'another'
+  return (await standingOfDisk(name, signal)) === 'another'
 }
 
-async function outcomeOf(name: string, signal: AbortSignal): Promise<ReturnType<typeof compareUnits> | 'gone'> {
+async function standingOfDisk(name: string, signal: AbortSignal): Promise<Standing> {
   const path = scsiPaths(await blockDevices(signal)).find(({ disk }) => disk.name === name)
-  const live = path && (await liveIdentityInReach(path.unit, path.disk, signal))
-  if (!path || live === undefined) return 'gone'
-  return live === null ? 'unknown' : compareUnits(path.noted, live)
+  return path ? await standingOf(path, signal) : 'absent'
 }
 
 /** The volume's name, if the disk says one, and no other than `expected`. @throws BrickError IDENTITY_MISMATCH */

@@ -1,6 +1,6 @@
 import { flush, refuseInUse } from '../block/disk.ts'
+import { holdersOf } from '../block/relations.ts'
 import { BrickError } from '../errors.ts'
-import { listDirectory } from '../files.ts'
 import type { PartitionedMap } from '../multipath/map.ts'
 import {
   interruptQueueing,
@@ -12,10 +12,9 @@ import {
   wake,
 } from '../multipath/removal.ts'
 import type { Operation } from '../operation.ts'
-import { compareUnits } from '../scsi/identity.ts'
 import { Rollback, undone } from '../rollback.ts'
-import type { ScsiPath } from '../scsi/paths.ts'
-import { liveIdentityInReach } from '../scsi/unit.ts'
+import { standingOf } from '../scsi/paths.ts'
+import type { ScsiPath, Standing } from '../scsi/paths.ts'
 import type { Disk } from '../scsi/unit.ts'
 import { together } from '../together.ts'
 import { attempts } from './attempts.ts'
@@ -58,7 +57,7 @@ async function releasePath(path: ScsiPath, maps: readonly PartitionedMap[], atte
   const [, standing] = await together([
     attempt('use', (signal) => refuseOtherUse(disk, maps, signal)),
     attempt('identity', async (signal) => {
-      const standing = await standingOf(path, signal)
+      const standing = await saidStanding(path, signal)
       // Beside a map that is no matter: what was written went by the map's other paths.
       if (standing !== 'unreachable' || maps.length > 0) return standing
       // Whoever writes to it waits until its target is back, which may be never.
@@ -85,7 +84,7 @@ async function refuseOtherUse(
   try {
     await refuseInUse(path, signal)
   } catch (error) {
-    const holders = maps.length > 0 ? ((await listDirectory(`/sys/class/block/${name}/holders`, signal)) ?? []) : []
+    const holders = maps.length > 0 ? await holdersOf(name, signal) : []
     if (holders.length === 0 || !holders.every((holder) => maps.some(({ device }) => device === holder))) throw error
   }
 }
@@ -127,7 +126,7 @@ async function flushMap(
 ): Promise<boolean> {
   // A path that cannot be asked is no matter: the map has others, or its flush fails.
   const own = paths.filter(({ disk }) => slaves.includes(disk.name))
-  const answers = await Promise.allSettled(own.map((each) => standingOf(each, signal)))
+  const answers = await Promise.allSettled(own.map((each) => saidStanding(each, signal)))
   for (const answer of answers) if (answer.status === 'rejected' && isNameless(answer.reason)) throw answer.reason
   const standings = answers.map((answer) => (answer.status === 'fulfilled' ? answer.value : 'unreachable'))
   const gone = own.length > 0 && standings.every((standing) => standing === 'absent')
@@ -140,20 +139,14 @@ function isNameless(error: unknown): error is BrickError {
   return error instanceof BrickError && error.code === 'IDENTITY_MISMATCH'
 }
 
-/** What a path leads to now: the volume that the kernel noted or another one, none, or its target is out of reach. */
-type Standing = 'same' | 'another' | 'absent' | 'unreachable'
-
 /**
- * Whether the path leads to the volume that the kernel noted.
+ * What the path leads to now.
  *
  * @throws BrickError IDENTITY_MISMATCH when the kernel, or the device, does not say which volume it is: what was written
  * must neither go to another one nor be thrown away
  */
-async function standingOf({ unit, disk, noted }: ScsiPath, signal: AbortSignal): Promise<Standing> {
-  const live = await liveIdentityInReach(unit, disk, signal)
-  if (live === null) return 'unreachable'
-  if (live === undefined) return 'absent'
-  const outcome = compareUnits(noted, live)
-  if (outcome === 'unknown') throw nameless(disk)
-  return outcome
+async function saidStanding(path: ScsiPath, signal: AbortSignal): Promise<Exclude<Standing, 'unknown'>> {
+  const standing = await standingOf(path, signal)
+  if (standing === 'unknown') throw nameless(path.disk)
+  return standing
 }
