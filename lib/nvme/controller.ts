@@ -201,10 +201,12 @@ export type Place = Pick<FabricController, 'subsystemNqn' | 'address'>
 
 /** Takes the locks of all these places: held from before a connect until the first namespace is there, and for a deletion. */
 export function lockPlaces(places: readonly Place[], signal: AbortSignal): Promise<Disposable> {
-  return lockAll(
-    places.map(({ subsystemNqn, address }) => `controller nvme ${subsystemNqn} ${formatAddress(address)}`),
-    signal,
-  )
+  return lockAll(places.map(placeKey), signal)
+}
+
+/** What a place is called by whoever has its lock. */
+export function placeKey({ subsystemNqn, address }: Place): string {
+  return `controller nvme ${subsystemNqn} ${formatAddress(address)}`
 }
 
 /** Disconnects a controller that a call has connected, unless it has other namespaces than these disks, or is used. */

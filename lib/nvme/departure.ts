@@ -1,10 +1,9 @@
 import type { Operation } from '../operation.ts'
 import { together } from '../together.ts'
-import { formatAddress } from './address.ts'
 import type { AttachedNamespace, FabricController } from './attached.ts'
-import { hasOthers, isOthers, lockPlaces } from './controller.ts'
-import type { NvmeController } from './controllers.ts'
+import { hasOthers, isOthers, lockPlaces, placeKey } from './controller.ts'
 import { readControllers } from './controllers.ts'
+import type { NvmeController } from './controllers.ts'
 import { deleteController } from './fabrics.ts'
 
 /**
@@ -39,7 +38,7 @@ export class Departure implements Disposable {
   /** One that was lost meanwhile, and connected anew by the kernel, is looked at anew. */
   async #leave(controller: FabricController, signal: AbortSignal): Promise<void> {
     if (await deleteController(controller, signal)) return
-    const again = (await readControllers(signal)).find((each): each is FabricController => isSame(each, controller))
+    const again = (await readControllers(signal)).find((each) => isAtPlaceOf(each, controller))
     if (again && !(await hasOthers(again, this.#found.namespaces, signal))) await this.#leave(again, signal)
   }
 
@@ -48,11 +47,8 @@ export class Departure implements Disposable {
   }
 }
 
-function isSame({ name, subsystemNqn, address }: NvmeController, controller: FabricController): boolean {
-  return (
-    name === controller.name &&
-    subsystemNqn === controller.subsystemNqn &&
-    address !== null &&
-    formatAddress(address) === formatAddress(controller.address)
-  )
+/** Of the same name and at the same place, which nobody else has meanwhile. */
+function isAtPlaceOf(each: NvmeController, controller: FabricController): each is FabricController {
+  const { name, subsystemNqn, address } = each
+  return name === controller.name && address !== null && placeKey({ subsystemNqn, address }) === placeKey(controller)
 }
