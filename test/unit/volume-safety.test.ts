@@ -86,6 +86,21 @@ function playMultipathd(t: TestContext, host: RecordedHost, answers: Readonly<Re
   return told
 }
 
+/** Two Fibre Channel ports as above with a map, which works, of these disks; and what is flushed. */
+function mappedHost(t: TestContext, ...slaves: readonly string[]): { host: RecordedHost; flushed: string[] } {
+  const host = fibreChannelHost(t)
+  addMap(host, ...slaves)
+  playMultipathd(t, host)
+  replace(t, 'mapState', () => answer(mapState))
+  const flushed: string[] = []
+  replace(t, 'flushDevice', (_lane: string, path: string) => answer(flushed.push(path)))
+  return { host, flushed }
+}
+
+/** Detaches the volume behind both ports. */
+const detachAll = (): Promise<void> =>
+  new FibreChannelConnector({ useMultipath: true }).disconnectVolume({ target_wwn: ports, target_lun: 1 })
+
 /** Which volume each disk says now that it is, whatever the kernel noted; with null its target shows no unit any more. */
 function playUnits(t: TestContext, units: Readonly<Record<string, string | undefined | null>>): void {
   const identify = (_lane: string, path: string): object => answer(identification(units[path]))
@@ -126,43 +141,27 @@ function addSession(host: RecordedHost, id: number, iqn: string, address: string
 
 describe('a detach', limit, () => {
   it('refuses a disk that is in use beside the map that has the other', async (t) => {
-    const host = fibreChannelHost(t)
-    addMap(host, 'sdb')
-    playMultipathd(t, host)
-    const flushed: string[] = []
+    const { host, flushed } = mappedHost(t, 'sdb')
     replace(t, 'heldExclusively', (_lane: string, path: string) => answer(path === '/dev/sda'))
-    replace(t, 'flushDevice', (_lane: string, path: string) => answer(flushed.push(path)))
-    const detach = new FibreChannelConnector({ useMultipath: true }).disconnectVolume({
-      target_wwn: ports,
-      target_lun: 1,
-    })
-    await assert.rejects(detach, { code: 'DEVICE_IN_USE', details: { device: '/dev/sda' } })
+    await assert.rejects(detachAll(), { code: 'DEVICE_IN_USE', details: { device: '/dev/sda' } })
     assert.deepEqual([flushed, host.written], [[], []])
   })
 
   it('takes no offence at a disk that comes into the map meanwhile', async (t) => {
-    const host = fibreChannelHost(t)
-    addMap(host, 'sdb')
-    playMultipathd(t, host)
-    replace(t, 'mapState', () => answer(mapState))
-    replace(t, 'flushDevice', () => answer(undefined))
+    const { host } = mappedHost(t, 'sdb')
     replace(t, 'heldExclusively', (_lane: string, path: string) => {
       host.write(`${hostFolder}/rport-0:0-0/target0:0:0/0:0:0:1/block/sda/holders/dm-0`)
       return answer(path === '/dev/sda')
     })
-    await new FibreChannelConnector({ useMultipath: true }).disconnectVolume({ target_wwn: ports, target_lun: 1 })
+    await detachAll()
     assert.equal(host.written.length, 2)
   })
 
   it('does not wait for a disk out of reach beside the map', async (t) => {
-    const host = fibreChannelHost(t)
-    addMap(host, 'sdb')
-    playMultipathd(t, host)
-    replace(t, 'mapState', () => answer(mapState))
-    replace(t, 'flushDevice', () => answer(undefined))
+    const { host } = mappedHost(t, 'sdb')
     replace(t, 'heldExclusively', () => answer(false))
     host.write(`${hostFolder}/rport-0:0-0/target0:0:0/0:0:0:1/state`, 'blocked\n')
-    await new FibreChannelConnector({ useMultipath: true }).disconnectVolume({ target_wwn: ports, target_lun: 1 })
+    await detachAll()
     const said = host.written.map((line) => line.replace(/^.*scsi_device/, '').trim())
     assert.ok(said.includes('/0:0:0:1/device/state offline') && said.includes('/0:0:0:1/device/delete 1'))
   })
@@ -173,15 +172,9 @@ describe('a detach', limit, () => {
     ['flushes no map of which the target shows no disk any more, and goes on', [null, null], []],
   ] as const)
     it(name, async (t) => {
-      const host = fibreChannelHost(t)
-      addMap(host, 'sda', 'sdb')
-      playMultipathd(t, host)
+      const { host, flushed } = mappedHost(t, 'sda', 'sdb')
       playUnits(t, { '/dev/sda': first, '/dev/sdb': second })
-      replace(t, 'mapState', () => answer(mapState))
-      const flushed: string[] = []
-      replace(t, 'flushDevice', (_lane: string, path: string) => answer(flushed.push(path)))
-      const connector = new FibreChannelConnector({ useMultipath: true })
-      await connector.disconnectVolume({ target_wwn: ports, target_lun: 1 })
+      await detachAll()
       assert.deepEqual(flushed, expected)
       assert.equal(host.written.filter((line) => line.endsWith('/delete 1')).length, 2)
     })
