@@ -86,6 +86,7 @@ export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Pr
       reject(signal.reason as Error)
     })
     if (signal.aborted) reject(signal.reason as Error)
-    promise.then(resolve, reject).finally(forget)
+    promise.then(forget, forget)
+    promise.then(resolve, reject)
   })
 }

@@ -116,7 +116,15 @@ export type UeventGroup = 'kernel' | 'udev'
 export interface UeventMonitor {
   /** From now on only events that contain one of these texts are received; before the first call, none. */
   only(texts: readonly string[]): void
+  /** The next events of block devices come with a look at these, once: what the last folder of this plan asks of them. */
+  lookAtNext(plan: string): void
   close(): void
+}
+
+/** What a walk has read of the block devices that some uevents are about, after these events had come. */
+export interface DeviceLook {
+  readonly names: readonly string[]
+  readonly bytes: Buffer
 }
 
 /** What the kernel says of an iSCSI session; see native/iscsi/message.h. */
@@ -208,7 +216,10 @@ export interface Binding {
   lockByte(lane: string, path: string, offset: bigint): Job<() => void>
   /** At once, without a thread: undefined while somebody else holds it. */
   tryLockByte(path: string, offset: bigint): (() => void) | undefined
-  openMonitor(group: UeventGroup, receive: (events: string[], lost: boolean) => void): UeventMonitor
+  openMonitor(
+    group: UeventGroup,
+    receive: (events: string[], lost: boolean, look: DeviceLook | null) => void,
+  ): UeventMonitor
   /** EPROTONOSUPPORT when the kernel has no iSCSI loaded, EPERM without CAP_NET_ADMIN. */
   openSessionMonitor(receive: (events: SessionEvent[], lost: boolean) => void): () => void
   /**

@@ -24,6 +24,7 @@ export { getConnectorProperties } from './host/connector-properties.ts'
 export type { ConnectorProperties, ConnectorPropertiesOptions } from './host/connector-properties.ts'
 export { ensureHostIdentity } from './host/host-identity.ts'
 export type { NvmeHost } from './host/nvme-host.ts'
+export type { NamespacePath, NvmeControllerPlace, NvmeControllerState } from './inventory/controllers.ts'
 export { Inventory, inventory } from './inventory/inventory.ts'
 export type { BlockDevice, DeviceMap, NvmePlace, RaidArray, ScsiPlace, Transport } from './inventory/block-device.ts'
 export type { Devices } from './inventory/devices.ts'
@@ -50,7 +51,6 @@ export type {
   HostChange,
   IscsiSession,
   MultipathPath,
-  NvmeControllerState,
   PathChange,
   SessionChange,
 } from './watch/change.ts'

@@ -9,23 +9,26 @@ interface Source {
   readonly close: () => void
 }
 
-type Open<Raw> = (receive: (events: Raw[], lost: boolean) => void) => Source
+type Open<T, S> = (receive: (events: readonly T[], lost: boolean) => void) => S
 
-interface Opened<T> {
+interface Opened<T, S> {
   /** And the texts that the events for them have. */
   readonly listeners: Map<Listener<T>, readonly string[]>
-  readonly source: Source
+  readonly source: S
 }
 
 /** One socket for all who listen, open while somebody does. */
-export class Monitor<Raw, T> {
-  readonly #open: Open<Raw>
-  readonly #read: (raw: Raw) => T
-  #opened: Opened<T> | undefined
+export class Monitor<T, S extends Source = Source> {
+  readonly #open: Open<T, S>
+  #opened: Opened<T, S> | undefined
 
-  constructor(open: Open<Raw>, read: (raw: Raw) => T) {
+  constructor(open: Open<T, S>) {
     this.#open = open
-    this.#read = read
+  }
+
+  /** The socket, while somebody listens. */
+  get source(): S | undefined {
+    return this.#opened?.source
   }
 
   /**
@@ -52,14 +55,12 @@ export class Monitor<Raw, T> {
     }
   }
 
-  #start(): Opened<T> {
+  #start(): Opened<T, S> {
     const listeners = new Map<Listener<T>, readonly string[]>()
     try {
-      const source = this.#open((raw, lost) => {
-        const events: (T | undefined)[] = raw.map((text) => this.#read(text))
+      const source = this.#open((events, lost) => {
         // The kernel reports a loss before the messages that are still to be read.
-        if (lost) events.unshift(undefined)
-        for (const event of events) {
+        for (const event of lost ? [undefined, ...events] : events) {
           for (const listener of listeners.keys()) listener(event)
         }
       })
@@ -70,6 +71,6 @@ export class Monitor<Raw, T> {
   }
 }
 
-function narrow<T>({ listeners, source }: Opened<T>): void {
+function narrow<T>({ listeners, source }: Opened<T, Source>): void {
   source.only?.([...new Set([...listeners.values()].flat())])
 }

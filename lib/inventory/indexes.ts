@@ -58,14 +58,16 @@ export class UniqueIndex<K extends Key> {
   }
 
   add(device: BlockDevice): void {
+    if (!this.#found) return
     const key = this.#keyOf(device)
-    if (key !== null) this.#found?.set(key, device)
+    if (key !== null) this.#found.set(key, device)
   }
 
   remove(device: BlockDevice): void {
+    if (!this.#found) return
     const key = this.#keyOf(device)
     // It may be another one's already.
-    if (key !== null && this.#found?.get(key) === device) this.#found.delete(key)
+    if (key !== null && this.#found.get(key) === device) this.#found.delete(key)
   }
 }
 

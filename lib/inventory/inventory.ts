@@ -4,19 +4,32 @@ import { asBrickError, Operation } from '../operation.ts'
 import type { CallOptions } from '../operation.ts'
 import { SharedLook } from '../shared-look.ts'
 import type { BlockDevice } from './block-device.ts'
+import type { NvmeControllerPlace } from './controllers.ts'
 import { Devices } from './devices.ts'
 import { parseMounts } from '../host/mounts.ts'
 import type { Mount } from '../host/mounts.ts'
-import { readDevices } from './read.ts'
+import { readAll } from './read.ts'
 
-/** The block devices of this host at one moment. */
+/** The block devices and NVMe controllers of this host at one moment. */
 export class Inventory extends Devices {
   readonly #mountInfo: string
+  readonly #listControllers: () => readonly NvmeControllerPlace[]
+  #controllers: readonly NvmeControllerPlace[] | undefined
   #mounts: readonly Mount[] | undefined
 
-  constructor(devices: Iterable<BlockDevice>, mountInfo = '') {
+  constructor(
+    devices: Iterable<BlockDevice>,
+    mountInfo = '',
+    listControllers: () => readonly NvmeControllerPlace[] = () => [],
+  ) {
     super(devices)
     this.#mountInfo = mountInfo
+    this.#listControllers = listControllers
+  }
+
+  /** All NVMe controllers, those in this host included, and how well each leads to which namespaces. */
+  get controllers(): readonly NvmeControllerPlace[] {
+    return (this.#controllers ??= this.#listControllers())
   }
 
   /** All that is mounted, in the mount namespace of this process. */
@@ -44,15 +57,19 @@ export async function inventory(options?: CallOptions): Promise<Inventory> {
 }
 
 /** The block devices alone, for those who do not ask what is mounted. */
-export function blockDevices(signal: AbortSignal): Promise<Devices> {
-  return orAborted(sharedDevices.take(), signal)
+export async function blockDevices(signal: AbortSignal): Promise<Devices> {
+  const { devices } = await orAborted(sharedWalk.take(), signal)
+  return devices
 }
 
-const sharedDevices = new SharedLook(async () => new Devices(await readDevices()))
+const sharedWalk = new SharedLook(async () => {
+  const found = await readAll()
+  return { devices: new Devices(found.devices), listControllers: found.controllers }
+})
 
 const shared = new SharedLook(async () => {
-  const [{ devices }, mountInfo] = await Promise.all([sharedDevices.take(), readMountInfo()])
-  return new Inventory(devices, mountInfo)
+  const [{ devices, listControllers }, mountInfo] = await Promise.all([sharedWalk.take(), readMountInfo()])
+  return new Inventory(devices.devices, mountInfo, listControllers)
 })
 
 async function readMountInfo(): Promise<string> {

@@ -1,7 +1,8 @@
+import type { DeviceLook } from '../binding.ts'
 import type { BlockDevice } from './block-device.ts'
 import { Devices } from './devices.ts'
 import type { InDoubt } from './doubts.ts'
-import { readDevices, readSomeDevices } from './read.ts'
+import { covers, devicesIn, readAll, readSomeDevices } from './read.ts'
 
 /** Devices as they were and as they are, of those that were looked at. What is in one list only has come, or gone. */
 export interface Looked {
@@ -12,11 +13,12 @@ export interface Looked {
 /** Devices that are brought up to date by looking at those in doubt, which costs the same however many others there are. */
 export class TrackedDevices extends Devices {
   /**
+   * @param taken a look that somebody else has taken since the devices were in doubt
    * @throws BrickError as `inventory` does
    * @internal
    */
-  async look({ all, names }: InDoubt): Promise<Looked> {
-    const looked = all ? { before: this.devices, after: await readDevices() } : await this.#lookAt(names)
+  async look({ all, names }: InDoubt, taken?: DeviceLook): Promise<Looked> {
+    const looked = all ? { before: this.devices, after: (await readAll()).devices } : await this.#lookAt(names, taken)
     this.replace(looked.before, looked.after)
     return looked
   }
@@ -30,13 +32,14 @@ export class TrackedDevices extends Devices {
     this.replace(devices, [])
   }
 
-  async #lookAt(names: readonly string[]): Promise<Looked> {
+  async #lookAt(names: readonly string[], taken: DeviceLook | undefined): Promise<Looked> {
     const before: BlockDevice[] = []
     const after: BlockDevice[] = []
     const seen = new Set<string>()
     for (let next = names; next.length > 0;) {
       for (const name of next) seen.add(name)
-      const found = new Map((await readSomeDevices(next)).map((device) => [device.name, device]))
+      const devices = taken && covers(taken, next) ? devicesIn(taken) : await readSomeDevices(next)
+      const found = new Map(devices.map((device) => [device.name, device]))
       after.push(...found.values())
       const concerned = next.flatMap((name) => {
         const was = this.byName.get(name)
@@ -53,8 +56,10 @@ export class TrackedDevices extends Devices {
 
 /** What a device is built upon, or holds it, either before or now: it has changed as well, and may not be announced. */
 function relatedOnce(was: BlockDevice | undefined, is: BlockDevice | undefined): string[] {
-  const [before, now] = [was, is].map((device) => new Set([...(device?.slaves ?? []), ...(device?.holders ?? [])]))
-  return [...(before ?? [])]
-    .filter((name) => !now?.has(name))
-    .concat([...(now ?? [])].filter((name) => !before?.has(name)))
+  const [before, now] = [relatedTo(was), relatedTo(is)]
+  return [...before.filter((name) => !now.includes(name)), ...now.filter((name) => !before.includes(name))]
+}
+
+function relatedTo(device: BlockDevice | undefined): readonly string[] {
+  return device ? [...device.slaves, ...device.holders] : []
 }

@@ -80,13 +80,20 @@ export class WalkEntry {
     return failed
   }
 
-  /** Whether the same was read of the same device. */
-  equals(other: WalkEntry): boolean {
-    return this.#content.slice(this.#start, this.#end).equals(other.#content.slice(other.#start, other.#end))
+  /** What is not as it was before; undefined when that was another device, or other things were asked of it. */
+  changedSince(before: WalkEntry): string[] | undefined {
+    if (this.#asked !== before.#asked || this.name !== before.name || this.path !== before.path) return undefined
+    return this.#asked.names.filter((_, number) => this.#fieldAt(number) !== before.#fieldAt(number))
   }
 
   get #nameAt(): number {
     return this.#start + 4 * (1 + this.#asked.names.length)
+  }
+
+  /** A field as it is written. */
+  #fieldAt(number: number): string {
+    const end = number + 1 < this.#asked.names.length ? this.#placeOf(number + 1) : this.#end
+    return this.#content.latin1(this.#placeOf(number), end)
   }
 
   #place(name: string): number {
@@ -135,12 +142,18 @@ class WalkBytes {
   }
 
   texts(at: number, limit: number): string[] {
+    const texts: string[] = []
     let next = at + 4
-    return Array.from({ length: this.integer(at) }, () => {
-      const text = this.text(next, limit)
+    for (let left = this.integer(at); left > 0; left--) {
+      texts.push(this.text(next, limit))
       next = this.after(next, limit)
-      return text
-    })
+    }
+    return texts
+  }
+
+  /** Whatever stands there, a character for each byte. */
+  latin1(start: number, end: number): string {
+    return this.#latin1.slice(start, end)
   }
 
   slice(start: number, end: number): Buffer {

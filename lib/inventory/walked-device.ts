@@ -1,8 +1,8 @@
-import { isDeepStrictEqual } from 'node:util'
 import { Lazy } from '../lazy.ts'
 import { identify } from '../scsi/identity.ts'
 import type { IdentityPages, ScsiIdentity } from '../scsi/identity.ts'
 import type { BlockDevice, DeviceMap, NvmePlace, RaidArray, ScsiPlace, Transport } from './block-device.ts'
+import { controllerAttributes } from './controllers.ts'
 import { scsiPlaceOf, transportOf } from './place.ts'
 import type { WalkEntry } from './walk.ts'
 import type { WalkFolder } from './walk-plan.ts'
@@ -31,6 +31,8 @@ export const blockFolder: WalkFolder = {
     { name: 'nsid', ...nvme },
     { name: 'nguid', ...nvme },
     { name: 'eui', ...nvme },
+    // Of the paths, also of those that are hidden.
+    { name: 'ana_state', below: '/nvme' },
     { name: 'dm/name', ...map },
     { name: 'dm/uuid', ...map },
     { name: 'md/level', ...raid },
@@ -43,11 +45,13 @@ export const blockFolder: WalkFolder = {
 }
 
 /** Where the kernel says which subsystem an NVMe namespace is of: its own folder, or its only controller's. */
-export const subsystemFolders: readonly WalkFolder[] = ['class/nvme-subsystem', 'class/nvme'].map((path) => ({
-  path,
-  attributes: [{ name: 'subsysnqn' }, { name: 'serial' }],
-  directories: [],
-}))
+export const subsystemFolders: readonly WalkFolder[] = [
+  { path: 'class/nvme-subsystem', attributes: [{ name: 'subsysnqn' }, { name: 'serial' }], directories: [] },
+  { path: 'class/nvme', attributes: [...controllerAttributes, { name: 'serial' }], directories: [] },
+]
+
+/** The place of the controllers among them. */
+export const controllerFolder = 1
 
 /** A subsystem's NQN and serial number. */
 export interface Subsystem {
@@ -60,6 +64,9 @@ export function toSubsystem(entry: WalkEntry): Subsystem {
 }
 
 const none: readonly string[] = []
+
+/** Attributes that make a field of their own, and nothing else as long as they can be read. */
+const ownFields: Readonly<Record<string, keyof BlockDevice>> = { size: 'size', ro: 'readOnly' }
 
 /** A block device in the words of a walk. */
 export class WalkedDevice extends Lazy implements BlockDevice {
@@ -169,9 +176,22 @@ export class WalkedDevice extends Lazy implements BlockDevice {
     return unreadable
   }
 
-  /** Whether the kernel said the same of it. */
-  equals(other: WalkedDevice): boolean {
-    return this.#entry.equals(other.#entry) && isDeepStrictEqual([this.holders, this.nvme], [other.holders, other.nvme])
+  /** Which fields are not as they were; undefined when all of them have to be compared to tell. */
+  changedSince(before: WalkedDevice): (keyof BlockDevice)[] | undefined {
+    const attributes = this.#entry.changedSince(before.#entry)
+    if (attributes === undefined || this.#neighbours !== before.#neighbours) return undefined
+    const fields: (keyof BlockDevice)[] = []
+    for (const attribute of attributes) {
+      const field = ownFields[attribute]
+      if (field === undefined || !this.#entry.has(attribute) || !before.#entry.has(attribute)) return undefined
+      fields.push(field)
+    }
+    return fields
+  }
+
+  /** What others than the device itself say of it. */
+  get #neighbours(): string {
+    return JSON.stringify([this.holders, this.nvme])
   }
 
   /** Of the file `uevent`. */

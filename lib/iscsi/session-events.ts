@@ -3,10 +3,7 @@ import type { SessionEvent } from '../binding.ts'
 import { Monitor } from '../monitor.ts'
 import type { Listener } from '../monitor.ts'
 
-const monitor = new Monitor<SessionEvent, SessionEvent>(
-  (receive) => ({ close: binding().openSessionMonitor(receive) }),
-  (event) => event,
-)
+const monitor = new Monitor<SessionEvent>((receive) => ({ close: binding().openSessionMonitor(receive) }))
 
 /**
  * Listens to what the kernel says of iSCSI sessions, until disposed. It is iscsid's channel: it tells when a session is

@@ -1,15 +1,19 @@
 import { binding } from '../binding.ts'
-import type { UeventGroup } from '../binding.ts'
+import type { DeviceLook, UeventGroup, UeventMonitor } from '../binding.ts'
+import type { WalkPlan } from '../inventory/walk-plan.ts'
 import { Monitor } from '../monitor.ts'
 import type { Listener } from '../monitor.ts'
 
 /** One uevent: what the kernel, or udevd after its rules, says has happened to a device. */
 export class Uevent {
+  /** Of its device and of those of other events, after all of them. */
+  readonly look: DeviceLook | undefined
   readonly #text: string
 
   /** `text`: "KEY=value" properties, each ended by NUL. Most events are nobody's matter, so it is never taken apart as a whole. */
-  constructor(text: string) {
+  constructor(text: string, look?: DeviceLook) {
     this.#text = `\0${text}`
+    this.look = look
   }
 
   property(name: string): string | undefined {
@@ -42,12 +46,14 @@ export class Uevent {
 
 export type UeventListener = Listener<Uevent>
 
-const monitorOf = (group: UeventGroup): Monitor<string, Uevent> =>
-  new Monitor(
-    (receive) => binding().openMonitor(group, receive),
-    (text) => new Uevent(text),
+const monitorOf = (group: UeventGroup): Monitor<Uevent, UeventMonitor> =>
+  new Monitor((receive) =>
+    binding().openMonitor(group, (texts, lost, look) => {
+      const events = texts.map((text) => new Uevent(text, look ?? undefined))
+      receive(events, lost)
+    }),
   )
-const monitors: Readonly<Record<UeventGroup, Monitor<string, Uevent>>> = {
+const monitors: Readonly<Record<UeventGroup, Monitor<Uevent, UeventMonitor>>> = {
   kernel: monitorOf('kernel'),
   udev: monitorOf('udev'),
 }
@@ -60,6 +66,14 @@ const monitors: Readonly<Record<UeventGroup, Monitor<string, Uevent>>> = {
  */
 export function listen(group: UeventGroup, listener: UeventListener, texts: readonly string[] = ['']): Disposable {
   return monitors[group].listen(listener, texts)
+}
+
+/**
+ * Has the kernel's next events of block devices come with a look at these, by what the last folder of the plan asks: once,
+ * and without another thread to wake. For who listens.
+ */
+export function lookAtNext(plan: WalkPlan): void {
+  monitors.kernel.source?.lookAtNext(plan.text)
 }
 
 /** A text that the events of a subsystem have. */

@@ -1,4 +1,5 @@
 import type { BlockDevice } from '../inventory/block-device.ts'
+import type { NvmeControllerState } from '../inventory/controllers.ts'
 
 /** A change of this host's storage: plain objects, told apart by `kind` and `change`. */
 export type HostChange = DeviceChange | SessionChange | ControllerChange | PathChange
@@ -47,20 +48,6 @@ export type SessionChange =
       /** The kernel's name of the error, such as NOP_TIMEDOUT or TCP_CONN_CLOSE. */
       readonly error: string
     }
-
-/** One NVMe controller of this host. */
-export interface NvmeControllerState {
-  /** 'nvme1' */
-  readonly name: string
-  /** Where it sits below /sys/devices. */
-  readonly sysfs: string
-  /** 'tcp', 'rdma', 'fc', 'loop', 'pcie' and so on. */
-  readonly transport: string
-  /** Its subsystem's. */
-  readonly nqn: string
-  /** 'new', 'live', 'resetting', 'connecting', 'deleting', 'deleting (no IO)' or 'dead'. */
-  readonly state: string
-}
 
 /** An NVMe controller was connected, deleted, or is in another state. */
 export type ControllerChange =

@@ -1,8 +1,8 @@
 import type { BlockDevice } from '../inventory/block-device.ts'
+import type { NvmeControllerState } from '../inventory/controllers.ts'
 import { WalkedDevice } from '../inventory/walked-device.ts'
 import { connectionErrorName } from '../iscsi/session-events.ts'
 import type { ControllerChange, DeviceChange, HostChange, IscsiSession, PathChange, SessionChange } from './change.ts'
-import type { NvmeControllerState } from './change.ts'
 import type { PathState, Picture } from './picture.ts'
 
 /**
@@ -40,7 +40,8 @@ function deviceChanges(before: readonly BlockDevice[], after: readonly BlockDevi
 }
 
 function changedFields(was: BlockDevice, device: BlockDevice): (keyof BlockDevice)[] {
-  if (was instanceof WalkedDevice && device instanceof WalkedDevice && device.equals(was)) return []
+  const known = was instanceof WalkedDevice && device instanceof WalkedDevice ? device.changedSince(was) : undefined
+  if (known) return known
   const [before, after] = [plain(was), plain(device)]
   return Object.keys(after).filter((field) => {
     const [old, now] = [before[field], after[field]]
@@ -120,6 +121,7 @@ function compare<T, Change>(
   key: (item: T) => string,
   { gone, come, kept }: Comparison<T, Change>,
 ): Change[] {
+  if (before.length + after.length === 0) return []
   const left = new Map(before.map((item) => [key(item), item]))
   const present = after.flatMap((item) => {
     const was = left.get(key(item))

@@ -1,4 +1,4 @@
-import { orAborted } from '../abort.ts'
+import { BusyAbortController, orAborted } from '../abort.ts'
 import { TrackedDevices } from '../inventory/tracked.ts'
 import { asBrickError, Operation } from '../operation.ts'
 import type { CallOptions } from '../operation.ts'
@@ -12,7 +12,7 @@ import { Occasions } from './occasions.ts'
  */
 export class LiveInventory extends TrackedDevices implements Disposable {
   readonly #occasions: Occasions
-  readonly #stop = new AbortController()
+  readonly #stop = new BusyAbortController()
   #look: Promise<unknown>
 
   /** @internal `liveInventory` makes one. */
@@ -40,14 +40,15 @@ export class LiveInventory extends TrackedDevices implements Disposable {
 
   [Symbol.dispose](): void {
     this.#occasions[Symbol.dispose]()
-    this.#stop.abort()
+    this.#stop.abort(new Error('disposed'))
   }
 
   async #follow(): Promise<void> {
     for (;;) {
       await this.#look
       await this.#occasions.next(this.#stop.signal)
-      this.#look = this.look(this.#occasions.take().devices)
+      const { devices, look } = this.#occasions.take()
+      this.#look = this.look(devices, look)
     }
   }
 }

@@ -1,10 +1,11 @@
 import { onAbort } from '../abort.ts'
 import { failedWith } from '../binding.ts'
-import type { SessionEvent } from '../binding.ts'
+import type { DeviceLook, SessionEvent } from '../binding.ts'
 import { Doubts } from '../inventory/doubts.ts'
 import type { InDoubt } from '../inventory/doubts.ts'
+import { lookPlan } from '../inventory/read.ts'
 import { listenToSessions } from '../iscsi/session-events.ts'
-import { listen } from '../udev/uevents.ts'
+import { listen, lookAtNext } from '../udev/uevents.ts'
 import type { Uevent } from '../udev/uevents.ts'
 
 /** What there are few of, so that it is looked at as a whole. */
@@ -15,6 +16,8 @@ export const allParts: readonly Part[] = ['sessions', 'controllers']
 /** What there is reason to look at. */
 export interface Due {
   readonly devices: InDoubt
+  /** What the last event's monitor has seen of its devices. */
+  readonly look?: DeviceLook | undefined
   readonly parts: ReadonlySet<Part>
 }
 
@@ -34,6 +37,7 @@ export class Occasions implements Disposable {
   readonly #uevents: Disposable
   #sessionEvents: Disposable | undefined
   readonly #devices = new Doubts()
+  #look: DeviceLook | undefined
   readonly #due = new Set<Part>()
   readonly #devicesAgain = new Doubts()
   readonly #again = new Set<Part>()
@@ -80,14 +84,17 @@ export class Occasions implements Disposable {
   /** Waits until there is reason to look. Throws the signal's reason. */
   async next(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
-    if (!this.isDue) await this.#occasion(signal)
+    // What was seen while nobody waited may be old.
+    if (this.isDue) this.#look = undefined
+    else await this.#occasion(signal)
     signal.throwIfAborted()
     this.#openSessionEvents()
   }
 
   /** What is to be looked at now. From then on it no longer is. */
   take(): Due {
-    const due = { devices: this.#devices.take(), parts: new Set(this.#due) }
+    const due = { devices: this.#devices.take(), look: this.#look, parts: new Set(this.#due) }
+    this.#look = undefined
     this.#due.clear()
     return due
   }
@@ -118,6 +125,7 @@ export class Occasions implements Disposable {
       const timer = again ? setTimeout(this.#elapse, (this.#repeatAt ?? 0) - performance.now()) : undefined
       const forget = onAbort(signal, done)
       this.#wake = done
+      lookAtNext(lookPlan)
     })
   }
 
@@ -144,8 +152,10 @@ export class Occasions implements Disposable {
       this.#lookTwice(...allParts)
       return
     }
-    const { subsystem, action, devicePath } = event
+    const { subsystem, action, devicePath, look } = event
     if (subsystem === 'block') {
+      // One that was taken before this event is too old.
+      this.#look = look
       if (action === 'add') this.#arrivals?.add(devicePath)
       this.#hearOfDevice(devicePath)
     } else if (subsystem.startsWith('iscsi_')) {

@@ -1,6 +1,8 @@
 import { orAborted } from '../abort.ts'
 import { binding, failedWith, finish } from '../binding.ts'
 import type { BlockDevice } from '../inventory/block-device.ts'
+import { controllerAttributes, toControllerState } from '../inventory/controllers.ts'
+import type { NvmeControllerState } from '../inventory/controllers.ts'
 import type { InDoubt } from '../inventory/doubts.ts'
 import { TrackedDevices } from '../inventory/tracked.ts'
 import { readWalk } from '../inventory/walk.ts'
@@ -9,7 +11,7 @@ import { formatPortal } from '../iscsi/portal.ts'
 import { readSessionsAlone } from '../iscsi/sessions.ts'
 import { wwidOf } from '../multipath/map.ts'
 import { parseMultipathStatus } from '../multipath/map-status.ts'
-import type { IscsiSession, MultipathPath, NvmeControllerState } from './change.ts'
+import type { IscsiSession, MultipathPath } from './change.ts'
 import type { Due, Part } from './occasions.ts'
 
 /** A path as its map's status has it. */
@@ -47,7 +49,7 @@ export class Host {
   async look(due: Due, signal: AbortSignal): Promise<Glance> {
     const before = { sessions: this.#sessions, controllers: this.#controllers }
     const [devices, sessions, controllers] = await Promise.all([
-      orAborted(this.#devices.look(due.devices), signal),
+      orAborted(this.#devices.look(due.devices, due.look), signal),
       due.parts.has('sessions') ? readIscsiSessions(signal) : before.sessions,
       due.parts.has('controllers') ? readControllerStates(signal) : before.controllers,
     ])
@@ -121,31 +123,21 @@ export class Host {
  * A map that is being made or deleted has no size, and one that is being deleted refuses to say its name
  * (dm_get_from_kobject in drivers/md/dm.c).
  */
-function isWhole({ map, size, unreadable }: BlockDevice): boolean {
+function isWhole(device: BlockDevice): boolean {
+  // To ask any other for its attributes takes longer.
+  if (!device.name.startsWith('dm-')) return true
+  const { map, size, unreadable } = device
   return !('dm/name' in unreadable) && (map === null || size > 0)
 }
 
 /** Transports whose controllers are not lost. */
 const inThisHost = ['pcie', 'loop', 'apple-nvme']
 
-const controllerPlan = new WalkPlan([
-  {
-    path: 'class/nvme',
-    // Not `address`, for which a controller that is being reconnected may let one wait.
-    attributes: ['state', 'transport', 'subsysnqn'].map((name) => ({ name })),
-    directories: [],
-  },
-])
+const controllerPlan = new WalkPlan([{ path: 'class/nvme', attributes: controllerAttributes, directories: [] }])
 
 async function readControllerStates(signal: AbortSignal): Promise<NvmeControllerState[]> {
   const bytes = await finish(binding().walk('nvme', '/sys', controllerPlan.text), signal)
-  return [...readWalk(bytes, controllerPlan)].map((entry) => ({
-    name: entry.name,
-    sysfs: entry.path,
-    transport: entry.text('transport') ?? '',
-    nqn: entry.text('subsysnqn') ?? '',
-    state: entry.text('state') ?? '',
-  }))
+  return Array.from(readWalk(bytes, controllerPlan), toControllerState)
 }
 
 async function readIscsiSessions(signal: AbortSignal): Promise<IscsiSession[]> {

@@ -1,3 +1,4 @@
+import { BusyAbortController } from '../abort.ts'
 import { BrickError } from '../errors.ts'
 import { asBrickError } from '../operation.ts'
 import type { HostChange } from './change.ts'
@@ -53,7 +54,7 @@ class Watching implements HostWatch {
   readonly begun: Promise<void>
   readonly #occasions: Occasions
   readonly #signal: AbortSignal | undefined
-  readonly #stop = new AbortController()
+  readonly #stop = new BusyAbortController()
   readonly #changes: AsyncGenerator<HostChange, undefined, undefined>
 
   constructor(occasions: Occasions, signal: AbortSignal | undefined) {
@@ -116,7 +117,7 @@ class Watching implements HostWatch {
         await this.#occasions.next(signal)
         const errors = this.#occasions.takeErrors()
         const { before, after } = await host.look(this.#occasions.take(), signal)
-        yield* difference(before, after, errors)
+        for (const change of difference(before, after, errors)) yield change
       }
     } catch (error) {
       if (signal.reason === over) return undefined

@@ -18,7 +18,7 @@ FileDescriptor open_session_socket();
  * Only the kernel is believed, which has port 0. Of each message no more is read than its numbers: what a login says,
  * such as CHAP's answers, does not enter this process.
  */
-class SessionMonitor : public NetlinkMonitor<SessionEvent> {
+class SessionMonitor : public NetlinkMonitor<SessionBatch> {
  public:
   SessionMonitor(FileDescriptor socket, Receiver receive);
 };

@@ -7,11 +7,13 @@
 #include <optional>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "core/call.h"
 #include "core/convert.h"
 #include "core/file_descriptor.h"
 #include "core/system_error.h"
+#include "netlink/monitor.h"
 
 namespace hostbrick {
 
@@ -21,11 +23,17 @@ namespace hostbrick {
  */
 constexpr std::size_t most_batches = 64;
 
+/** What a monitor's receiver is called with. */
+template <typename Item>
+std::vector<napi_value> to_arguments(Napi::Env env, NetlinkBatch<Item>& batch) {
+  return {to_array(env, batch.events), Napi::Boolean::New(env, batch.lost)};
+}
+
 template <typename Batch>
 void deliver_batch(Napi::Env env, Napi::Function receive, std::nullptr_t*, Batch* raw) {
   const std::unique_ptr<Batch> batch(raw);
   if (env == nullptr) return;  // The monitor has been closed, or the environment is being torn down.
-  receive.Call({to_array(env, batch->events), Napi::Boolean::New(env, batch->lost)});
+  receive.Call(to_arguments(env, *batch));
 }
 
 /**

@@ -55,10 +55,10 @@ struct NetlinkBatch {
 };
 
 /** Listens on a thread of its own. Takes any datagram socket, which is how it is tested. */
-template <typename Item>
+template <typename BatchOfEvents>
 class NetlinkMonitor {
  public:
-  using Batch = NetlinkBatch<Item>;
+  using Batch = BatchOfEvents;
   /** Adds to the batch what a message says, if it is from whom it should be. */
   using Parser = std::function<void(const Datagram&, Batch&)>;
   using Receiver = std::function<void(Batch)>;

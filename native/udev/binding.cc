@@ -1,9 +1,12 @@
 #include "udev/binding.h"
 
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "core/convert.h"
 #include "netlink/delivery.h"
+#include "sysfs/values.h"
 #include "udev/monitor.h"
 
 namespace hostbrick {
@@ -19,6 +22,10 @@ Napi::Value open_monitor(const Napi::CallbackInfo& info) {
     monitor.Set("close", monitor_for<UeventMonitor>(info.Env(), receive, open_uevent_socket(group), group, interest));
     const auto only = [interest](const Napi::CallbackInfo& texts) { interest->set(to_texts(texts[0])); };
     monitor.Set("only", Napi::Function::New(info.Env(), only, "only"));
+    const auto look_at_next = [interest](const Napi::CallbackInfo& plan) {
+      interest->look_at_next(to_folders(plan[0]));
+    };
+    monitor.Set("lookAtNext", Napi::Function::New(info.Env(), look_at_next, "lookAtNext"));
     return monitor;
   } catch (const SystemError& failure) {
     throw to_javascript(info.Env(), failure);
@@ -26,6 +33,18 @@ Napi::Value open_monitor(const Napi::CallbackInfo& info) {
 }
 
 }  // namespace
+
+// What deliver_batch finds by the batch's type.
+static std::vector<napi_value> to_arguments(Napi::Env env, UeventBatch& batch) {
+  auto look = Napi::Value(env.Null());
+  if (batch.look) {
+    auto object = Napi::Object::New(env);
+    object.Set("names", to_array(env, batch.look->names));
+    object.Set("bytes", to_buffer(env, std::move(batch.look->bytes)));
+    look = object;
+  }
+  return {to_array(env, batch.events), Napi::Boolean::New(env, batch.lost), look};
+}
 
 void export_udev(Napi::Env env, Napi::Object exports) {
   exports.Set("openMonitor", Napi::Function::New(env, open_monitor, "openMonitor"));

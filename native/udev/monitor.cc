@@ -38,6 +38,21 @@ bool UeventInterest::wants(std::string_view event) {
   return std::ranges::any_of(texts_, [event](const auto& text) { return event.find(text) != std::string_view::npos; });
 }
 
+void UeventInterest::look_at_next(std::vector<WalkFolder> plan) {
+  const std::lock_guard lock(mutex_);
+  plan_ = std::move(plan);
+}
+
+std::optional<DeviceLook> UeventInterest::look(const std::vector<std::string>& events) {
+  std::optional<std::vector<WalkFolder>> plan;
+  auto names = block_devices_of(events);
+  if (!names.empty()) {
+    const std::lock_guard lock(mutex_);
+    plan.swap(plan_);
+  }
+  return plan ? look_at_devices(std::move(names), std::move(*plan)) : std::nullopt;
+}
+
 FileDescriptor open_uevent_socket(UeventGroup group) {
   return open_netlink_socket(NETLINK_KOBJECT_UEVENT, static_cast<unsigned>(group), "NETLINK_KOBJECT_UEVENT");
 }
@@ -46,9 +61,10 @@ UeventMonitor::UeventMonitor(FileDescriptor socket, UeventGroup group, std::shar
                              Receiver receive)
     : NetlinkMonitor(
           std::move(socket), "hostbrick-udev", message_limit,
-          [group, interest = std::move(interest)](const Datagram& datagram, UeventBatch& batch) {
-            parse(group, *interest, datagram, batch);
-          },
-          std::move(receive)) {}
+          [group, interest](const Datagram& datagram, UeventBatch& batch) { parse(group, *interest, datagram, batch); },
+          [interest, receive = std::move(receive)](UeventBatch batch) {
+            batch.look = interest->look(batch.events);
+            receive(std::move(batch));
+          }) {}
 
 }  // namespace hostbrick

@@ -6,7 +6,18 @@ export interface Series {
 }
 
 const [width, height, left, right, top, bottom] = [860, 480, 70, 190, 40, 50]
-const colours = ['#0b6e4f', '#c1121f', '#1d4ed8', '#b45309', '#6d28d9', '#475569', '#be185d', '#0891b2', '#65a30d']
+const colours = [
+  '#0b6e4f',
+  '#c1121f',
+  '#1d4ed8',
+  '#b45309',
+  '#6d28d9',
+  '#475569',
+  '#be185d',
+  '#0891b2',
+  '#65a30d',
+  '#0f172a',
+]
 
 /** An SVG with both axes logarithmic. */
 export function plot(title: string, x: string, y: string, series: readonly Series[]): string {

@@ -12,6 +12,8 @@ lab=test/lab
 main() {
   if [[ ${1:-} == --bench ]]; then
     local name=bench${2:+-$2}
+    # Without its scripts, which compile what only other systems need.
+    [[ -d $lab/peers/node_modules ]] || npm ci --ignore-scripts --no-audit --no-fund --prefix $lab/peers
     "$0" --program "$name" "${@:3}" | keep_files
     return
   fi
@@ -21,7 +23,7 @@ main() {
     shift 2
     [[ -f $lab/programs/$program.ts ]] || choose_from programs .ts
     prepare
-    exec $lab/boot.sh node --enable-source-maps "build/lab/programs/$program.js" "$@"
+    exec $lab/boot.sh -t 3000 node --enable-source-maps "build/lab/programs/$program.js" "$@"
   fi
 
   local suites=("$@") suite
@@ -53,9 +55,9 @@ prepare() {
   [[ -n ${HOSTBRICK_LAB_NO_BUILD:-} ]] || npm run build --silent
   node_modules/.bin/tsc -p $lab/tsconfig.json
   # Static: the guest's C library is another release's.
-  local floor
-  for floor in nvme-floor inventory-floor; do
-    gcc -static -O2 -Wall -Wextra -Wpedantic -o build/lab/$floor $lab/$floor.c
+  local program
+  for program in nvme-floor inventory-floor uevent-clock; do
+    gcc -static -O2 -Wall -Wextra -Wpedantic -o build/lab/$program $lab/$program.c
   done
   $lab/setup.sh
 }

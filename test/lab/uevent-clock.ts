@@ -3,12 +3,12 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
-// From build/lab, where this runs, to the source, where the program stays.
-const PROGRAM = fileURLToPath(new URL('../../test/lab/uevent-clock.py', import.meta.url))
+/** Beside this in build/lab: test/lab/uevent-clock.c. */
+export const ueventClock = fileURLToPath(new URL('uevent-clock', import.meta.url))
 
 /** Tells when the kernel announced each disk, on the clock of process.hrtime. */
 export class UeventClock {
-  readonly #process = spawn('python3', [PROGRAM], { stdio: ['ignore', 'pipe', 'inherit'] })
+  readonly #process = spawn(ueventClock, ['add'], { stdio: ['ignore', 'pipe', 'inherit'] })
   readonly #lines: AsyncIterator<string> = createInterface({ input: this.#process.stdout })[Symbol.asyncIterator]()
 
   static async start(): Promise<UeventClock> {

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <condition_variable>
 #include <cstddef>
+#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include "support.h"
+#include "udev/look.h"
 
 namespace hostbrick::test {
 
@@ -182,7 +184,7 @@ TEST_CASE("a loss is told when it begins, and again when all that was kept has b
 
   Inbox inbox;
   const auto read = [](const Datagram&, UeventBatch& batch) { batch.events.emplace_back("x"); };
-  const NetlinkMonitor<std::string> monitor(std::move(receiver), "test", 16, read, inbox.receiver());
+  const NetlinkMonitor<UeventBatch> monitor(std::move(receiver), "test", 16, read, inbox.receiver());
   const auto batches =
       inbox.wait_until([](const auto& all) { return std::ranges::count_if(all, &UeventBatch::lost) == 2; });
   REQUIRE(batches.size() > 2);
@@ -223,7 +225,8 @@ TEST_CASE("a monitor stops in a storm of what nobody wants") {
   };
   pair.send("first");
   {
-    const NetlinkMonitor<int> monitor(std::move(pair.receiver), "storm", 16, parse, [](const NetlinkBatch<int>&) {});
+    const NetlinkMonitor<NetlinkBatch<int>> monitor(std::move(pair.receiver), "storm", 16, parse,
+                                                    [](const NetlinkBatch<int>&) {});
     REQUIRE(begun.pass());
   }
   CHECK(std::chrono::steady_clock::now() - start < deadline);
@@ -248,6 +251,59 @@ TEST_CASE("only root is believed") {
   Inbox inbox;
   const UeventMonitor monitor(std::move(pair.receiver), UeventGroup::kernel, everything(), inbox.receiver());
   CHECK(inbox.wait_for_events(1) == std::vector{properties(1)});
+}
+
+std::string block_message(const std::string& device) {
+  return "change@/devices/x\0ACTION=change\0DEVPATH=/devices/x/block/"s + device + "\0SUBSYSTEM=block\0"s;
+}
+
+TEST_CASE("block devices are known by the last part of their path, each once") {
+  const auto event = [](const std::string& path, const std::string& more) { return "DEVPATH=" + path + '\0' + more; };
+  const auto block = "SUBSYSTEM=block\0"s;
+  CHECK(block_devices_of({event("/devices/x/block/sda", block), event("/devices/x/block/sda/sda1", block),
+                          event("/devices/x/block/sda", "ACTION=change\0"s + block),
+                          event("/devices/x/block/sdb", "SUBSYSTEM=blocked\0"s),
+                          event("/devices/x/block/sdc", "NOT_SUBSYSTEM=block\0"s), block, ""}) ==
+        std::vector<std::string>{"sda", "sda1"});
+}
+
+TEST_CASE("a look at block devices comes with their next events, once it is asked for") {
+  if (!is_root()) return skip("a monitor trusts only root");
+  const auto devices = std::filesystem::directory_iterator("/sys/class/block");
+  if (devices == std::filesystem::directory_iterator()) return skip("no block devices here");
+  const auto name = devices->path().filename().string();
+  Pair pair;
+  Inbox inbox;
+  const auto interest = everything();
+  const UeventMonitor monitor(std::move(pair.receiver), UeventGroup::kernel, interest, inbox.receiver());
+  std::size_t events = 0;
+  // One at a time, each in a batch of its own.
+  const auto look_after = [&](const std::string& message) {
+    pair.send(message);
+    ++events;
+    return inbox.wait_until([&](const auto& all) { return Inbox::events_of(all).size() >= events; }).back().look;
+  };
+
+  CHECK_FALSE(look_after(block_message(name)));
+  interest->look_at_next({{"class/block", {{"uevent", "", ""}}, {}, {}}});
+  CHECK_FALSE(look_after(kernel_message(1)));
+  const auto look = look_after(block_message(name));
+  REQUIRE(look);
+  CHECK(look->names == std::vector{name});
+  CHECK(look->bytes.find("MAJOR=") != std::string::npos);
+  CHECK_FALSE(look_after(block_message(name)));
+
+  interest->look_at_next({{"class/block", {{"uevent", "", ""}}, {}, {}}});
+  const auto gone = look_after(block_message("nobody"));
+  REQUIRE(gone);
+  CHECK(gone->names == std::vector{"nobody"s});
+  CHECK(gone->bytes.empty());
+
+  // Whoever looks without being told gets the error.
+  interest->look_at_next({{"class/block/" + name + "/uevent", {}, {}, {}}});
+  CHECK_FALSE(look_after(block_message(name)));
+  interest->look_at_next({});
+  CHECK_FALSE(look_after(block_message(name)));
 }
 
 TEST_CASE("the kernel's own events arrive") {

@@ -8,7 +8,7 @@ import { scsiPlaceOf, transportOf } from '../../lib/inventory/place.ts'
 import type { BlockDevice } from '../../lib/inventory/block-device.ts'
 import { wwidsOf } from '../../lib/inventory/indexes.ts'
 import { Inventory, inventory } from '../../lib/inventory/inventory.ts'
-import { readDevices, readSomeDevices } from '../../lib/inventory/read.ts'
+import { readAll, readSomeDevices } from '../../lib/inventory/read.ts'
 
 const root = mkdtempSync(`${tmpdir()}/hostbrick-sysfs-`)
 after(() => {
@@ -117,7 +117,32 @@ const fake: Readonly<Record<string, FakeDevice>> = {
   },
   nvme0c0n1: {
     place: '/pci0000:00/0000:00:06.0/nvme/nvme0/nvme0c0n1',
-    files: { uevent: 'DEVTYPE=disk\n', size: '8\n', wwid: 'uuid.5b2d-01\n' },
+    files: {
+      uevent: 'DEVTYPE=disk\n',
+      size: '8\n',
+      wwid: 'uuid.5b2d-01\n',
+      ana_state: 'non-optimized\n',
+      '../state': 'live\n',
+      '../transport': 'pcie\n',
+      '../subsysnqn': 'nqn.2026-11.lab:array\n',
+    },
+  },
+  // Without native multipath.
+  nvme7n1: {
+    place: '/virtual/nvme-fabrics/ctl/nvme7/nvme7n1',
+    files: {
+      uevent: numbers(259, 3, 'DEVNAME=nvme7n1\nDEVTYPE=disk\n'),
+      size: '8\n',
+      nsid: '1\n',
+      '../state': 'connecting\n',
+      '../transport': 'tcp\n',
+      '../subsysnqn': 'nqn.2026-11.lab:other\n',
+      '../serial': 'S7\n',
+    },
+  },
+  nvme7n1p1: {
+    place: '/virtual/nvme-fabrics/ctl/nvme7/nvme7n1/nvme7n1p1',
+    files: { uevent: numbers(259, 4, 'DEVNAME=nvme7n1p1\nDEVTYPE=partition\n'), size: '2\n' },
   },
   loop0: {
     place: '/virtual/block/loop0',
@@ -153,6 +178,9 @@ for (const [device, { place, files, ...directories }] of Object.entries(fake)) {
 }
 mkdirSync(`${root}/class/nvme-subsystem`)
 symlinkSync('../../devices/virtual/nvme-subsystem/nvme-subsys0', `${root}/class/nvme-subsystem/nvme-subsys0`)
+mkdirSync(`${root}/class/nvme`)
+symlinkSync('../../devices/pci0000:00/0000:00:06.0/nvme/nvme0', `${root}/class/nvme/nvme0`)
+symlinkSync('../../devices/virtual/nvme-fabrics/ctl/nvme7', `${root}/class/nvme/nvme7`)
 symlinkSync('../../devices/nowhere', `${root}/class/block/sdx`)
 mkdirSync(`${root}/devices/pci0000:00/0000:00:07.0/virtio3/block/vda/ro`)
 
@@ -160,7 +188,8 @@ const mountInfo = `22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
 23 22 0:40 /@ /srv/a\\040b rw - btrfs /dev/mapper/vg-lv rw
 24 22 0:5 / /proc rw - proc none rw
 `
-const picture = new Inventory(await readDevices(root), mountInfo)
+const { devices, controllers } = await readAll(root)
+const picture = new Inventory(devices, mountInfo, controllers)
 const named = (device: string): BlockDevice => picture.byName.get(device) ?? assert.fail(`no ${device}`)
 const plain = (device: BlockDevice): BlockDevice => JSON.parse(JSON.stringify(device)) as BlockDevice
 
@@ -245,6 +274,30 @@ describe('block devices', () => {
     })
     const { nvme, wwid } = named('nvme0n1p1')
     assert.deepEqual({ nvme, wwid }, { nvme: null, wwid: null })
+  })
+
+  it('of NVMe are reached through controllers, each as well as it says', () => {
+    assert.deepEqual(picture.controllers, [
+      {
+        name: 'nvme0',
+        sysfs: '/pci0000:00/0000:00:06.0/nvme/nvme0',
+        transport: 'pcie',
+        nqn: 'nqn.2026-11.lab:array',
+        state: 'live',
+        paths: [{ name: 'nvme0c0n1', device: 'nvme0n1', anaState: 'non-optimized' }],
+      },
+      {
+        name: 'nvme7',
+        sysfs: '/virtual/nvme-fabrics/ctl/nvme7',
+        transport: 'tcp',
+        nqn: 'nqn.2026-11.lab:other',
+        state: 'connecting',
+        paths: [{ name: 'nvme7n1', device: 'nvme7n1', anaState: null }],
+      },
+    ])
+    const { subsystem, serial } = named('nvme7n1').nvme ?? {}
+    assert.deepEqual({ subsystem, serial }, { subsystem: null, serial: 'S7' })
+    assert.deepEqual(new Inventory([]).controllers, [])
   })
 
   it('that are a RAID say how it does', () => {

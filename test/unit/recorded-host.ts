@@ -40,7 +40,7 @@ export class RecordedHost {
   readonly #reactions: { readonly pattern: RegExp; readonly react: Reaction }[] = []
   readonly #facts = new Map<string, DeviceFacts>()
   readonly #units = new Map<string, RecordedUnit>()
-  readonly #listeners = new Set<(events: string[], lost: boolean) => void>()
+  readonly #listeners = new Set<Parameters<Binding['openMonitor']>[1]>()
   /** Everything that was written to attributes, 'path value', in order. */
   readonly written: string[] = []
   #sequence = 0
@@ -86,7 +86,7 @@ export class RecordedHost {
     replace('exchange', () => answer<Buffer>('nobody listens', undefined))
     replace('openMonitor', (_group, receive) => {
       this.#listeners.add(receive)
-      return { only: () => undefined, close: () => this.#listeners.delete(receive) }
+      return { only: () => undefined, lookAtNext: () => undefined, close: () => this.#listeners.delete(receive) }
     })
   }
 
@@ -125,7 +125,7 @@ export class RecordedHost {
     const text = Object.entries(all)
       .map(([key, value]) => `${key}=${value}\0`)
       .join('')
-    for (const receive of this.#listeners) receive([text], false)
+    for (const receive of this.#listeners) receive([text], false, null)
   }
 
   /** The unit and its disk come up; they go when `delete` is written. */

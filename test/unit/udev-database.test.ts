@@ -64,9 +64,9 @@ describe('a device', () => {
     let tell = (): void => undefined
     const open: Binding['openMonitor'] = (_group, receive) => {
       tell = () => {
-        receive(['DEVNAME=/dev/sda\0'], false)
+        receive(['DEVNAME=/dev/sda\0'], false, null)
       }
-      return { only: () => undefined, close: () => undefined }
+      return { only: () => undefined, lookAtNext: () => undefined, close: () => undefined }
     }
     const answer = (value: unknown): object => ({ result: Promise.resolve(value), number: 0 })
     test.mock.method(binding(), 'openMonitor', open)

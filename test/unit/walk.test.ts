@@ -136,10 +136,20 @@ describe('the bytes of a walk', () => {
     }
   })
 
-  it('are equal when the same was read', () => {
-    const [first, same, another] = read(one, one, other)
-    assert.ok(first && same && another)
-    assert.ok(first.equals(same) && !first.equals(another))
+  it('say what is not as it was before', () => {
+    const resized = entryOf(
+      0,
+      bytes('sda'),
+      bytes('/pci0/block/sda'),
+      bytes('MAJOR=8\n'),
+      bytes('longer'),
+      names('dm-0', 'ü'),
+    )
+    const [first, same, another, changed] = read(one, one, other, resized)
+    assert.ok(first && same && another && changed)
+    assert.deepEqual(same.changedSince(first), [])
+    assert.deepEqual(changed.changedSince(first), ['size'])
+    assert.equal(another.changedSince(first), undefined)
   })
 
   it('tell whether there is an attribute, and how it begins', () => {

@@ -3,6 +3,7 @@ import { getEventListeners } from 'node:events'
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { getuid } from 'node:process'
 import { describe, it } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { TestContext } from 'node:test'
 import { binding } from '../../lib/binding.ts'
 import { watch } from '../../lib/index.ts'
@@ -33,9 +34,9 @@ function countEvents(t: TestContext): () => number {
   const open = addon.openMonitor.bind(addon)
   let heard = 0
   t.mock.method(addon, 'openMonitor', (...[group, receive]: Parameters<typeof open>) =>
-    open(group, (events, lost) => {
+    open(group, (events, lost, look) => {
       heard += events.length
-      receive(events, lost)
+      receive(events, lost, look)
     }),
   )
   return () => heard
@@ -127,6 +128,25 @@ describe('a watch', { skip }, () => {
     await closed()
   })
 
+  it('needs no walk of its own for a device that has changed while somebody waited', limit, async (t) => {
+    const walks = countWalks(t)
+    const heard = countEvents(t)
+    const changes = watching(t)
+    await changes.begun
+    const next = changes.next()
+    for (let round = 0; round < 20; round++) {
+      // Until it waits again.
+      await nextTurn()
+      const before = heard()
+      announce()
+      await eventually(() => heard() > before)
+    }
+    // But for what else happens on this machine, which may come before it is waited for again.
+    assert.ok(walks() <= 1 + 5 * (heard() - 20), `${walks()} walks`)
+    await changes.return?.()
+    assert.deepEqual(await next, { done: true, value: undefined })
+  })
+
   it('looks again when events were lost', limit, async (t) => {
     // The addon's own word for a loss; that it has it from the kernel is tested elsewhere.
     let lose = (): void => undefined
@@ -134,7 +154,7 @@ describe('a watch', { skip }, () => {
       lose = () => {
         receive([], true)
       }
-      return { only: () => undefined, close: () => undefined }
+      return { only: () => undefined, lookAtNext: () => undefined, close: () => undefined }
     })
     const walks = countWalks(t)
     const changes = watching(t)

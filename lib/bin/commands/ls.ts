@@ -16,7 +16,7 @@ export const ls = command({
     },
   ],
   async run({ limits }) {
-    const { devices, mounts } = await inventory(limits)
-    return { json: { devices, mounts }, text: deviceTree(devices) }
+    const { devices, controllers, mounts } = await inventory(limits)
+    return { json: { devices, controllers, mounts }, text: deviceTree(devices) }
   },
 })

@@ -3,10 +3,14 @@
  *
  * Everything is compared in one boot, in turn. Ends with a status other than 0 when a goal is missed.
  */
-import { execFile, execFileSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, readlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import { execFile, execFileSync, spawn, type ChildProcessByStdio } from 'node:child_process'
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { createRequire } from 'node:module'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { createInterface } from 'node:readline'
+import type { Readable, Writable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -19,6 +23,7 @@ import { Report } from '../report.ts'
 import { quietUdev, removeScsiDebug, scsiDebug } from '../scsi-debug.ts'
 import { median, percentile } from '../statistics.ts'
 import { iscsiTarget } from '../targets.ts'
+import { ueventClock } from '../uevent-clock.ts'
 import { until } from '../wait.ts'
 
 const rounds = Number(process.argv[2] ?? 7)
@@ -26,6 +31,11 @@ const counts = (process.argv[3] ?? '10,100,1000,4000').split(',').map(Number)
 /** Changes of a device before the first that counts: who watches does so for long. */
 const changesToWarmUp = 50
 const floorProgram = fileURLToPath(new URL('../inventory-floor', import.meta.url))
+const listerProgram = fileURLToPath(new URL('../lister.js', import.meta.url))
+const growthProgram = fileURLToPath(new URL('../../../test/lab/loop-growth.py', import.meta.url))
+const peers = createRequire(new URL('../../../test/lab/peers/package.json', import.meta.url))
+// What its `list` calls on Linux. The module around it wants an addon that only other systems need.
+const drivelist = peers('drivelist/js/lsblk') as { readonly lsblk: () => Promise<unknown[]> }
 const report = new Report('inventory', 'Device discovery')
 
 /** A way to list the devices: milliseconds. `until` bounds the number of devices that it is tried with. */
@@ -46,15 +56,39 @@ const program =
   () =>
     timed(() => execFileSync(command[0], command.slice(1), { maxBuffer: 2 ** 30, stdio: ['ignore', 'pipe', 'ignore'] }))
 
+/** A process that is there already, and lists when it is told to; see lister.ts. */
+class Agent {
+  readonly #process: ChildProcessByStdio<Writable, Readable, null>
+  readonly #times: AsyncIterator<string>
+
+  constructor(way: 'hostbrick' | 'synchronously') {
+    this.#process = spawn(process.execPath, [listerProgram, way], { stdio: ['pipe', 'pipe', 'inherit'] })
+    this.#times = createInterface({ input: this.#process.stdout })[Symbol.asyncIterator]()
+  }
+
+  readonly list = async (): Promise<number> => {
+    this.#process.stdin.write('\n')
+    const line = await this.#times.next()
+    if (line.done) throw new Error('a lister has ended')
+    return Number(line.value)
+  }
+
+  stop(): void {
+    this.#process.stdin.end()
+  }
+}
+
+const [hostbrick, synchronous] = [new Agent('hostbrick'), new Agent('synchronously')]
 const listers: readonly Lister[] = [
   { name: 'C, the same attributes', list: () => Number(execFileSync(floorProgram)) },
   // An agent lists again and again; what the first time of a process takes is the next line.
-  { name: 'hostbrick', list: listWithHostbrick, warmUp: 20 },
+  { name: 'hostbrick', list: hostbrick.list, warmUp: 60 },
   { name: 'hostbrick, first call', list: () => Number(execFileSync(process.execPath, [firstCall()])) },
-  { name: 'Node.js, synchronous', list: () => timed(listSynchronously) },
+  { name: 'Node.js, synchronous', list: synchronous.list },
   { name: 'lsscsi -i', list: program('lsscsi', '-i'), rounds: fewer },
   { name: 'lsblk -J', list: program('lsblk', '-J'), rounds: fewer },
   { name: 'systeminformation', list: () => timedLater(blockDevices), rounds: few },
+  { name: 'drivelist', list: () => timedLater(drivelist.lsblk), rounds: few },
   { name: 'udevadm info -e', list: program('udevadm', 'info', '--export-db'), rounds: fewer },
   { name: 'lsblk -J -O', list: program('lsblk', '-J', '-O'), rounds: few },
 ]
@@ -64,8 +98,12 @@ setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
 
 quietUdev()
+// drivelist does not do without, which no host with all of its rules has to.
+mkdirSync('/dev/disk/by-path', { recursive: true })
 await listDisks()
 await listNamespaces()
+hostbrick.stop()
+synchronous.stop()
 await lookUp()
 await hearOfChanges()
 await measureStalls()
@@ -117,16 +155,6 @@ async function compare(listers: readonly Lister[], devices: number): Promise<Map
   return times
 }
 
-/** Until every device is there with its name and identity. */
-async function listWithHostbrick(): Promise<number> {
-  const start = performance.now()
-  const { devices } = await inventory()
-  const names = devices.map(({ name, identity, wwid }) => [name, identity?.names.udev ?? wwid])
-  const time = performance.now() - start
-  if (names.length === 0) throw new Error('no devices')
-  return time
-}
-
 function firstCall(): string {
   const script = '/tmp/first-call.mjs'
   writeFileSync(
@@ -138,28 +166,6 @@ function firstCall(): string {
      console.log(performance.now() - start)`,
   )
   return script
-}
-
-/** What a program without an addon would do: the same attributes, one after the other. */
-function listSynchronously(): Map<string, Map<string, Buffer | undefined>> {
-  const folder = '/sys/class/block'
-  return new Map(
-    readdirSync(folder).map((name) => {
-      const place = readlinkSync(`${folder}/${name}`)
-      const attributes = ['uevent', 'size', 'ro']
-      if (place.includes('/target')) attributes.push('device/vpd_pg83', 'device/vpd_pg80', 'device/inquiry')
-      if (place.includes('/nvme')) attributes.push('wwid', 'nsid', 'nguid', 'eui')
-      return [name, new Map(attributes.map((attribute) => [attribute, readIfThere(`${folder}/${name}/${attribute}`)]))]
-    }),
-  )
-}
-
-function readIfThere(path: string): Buffer | undefined {
-  try {
-    return readFileSync(path)
-  } catch {
-    return undefined
-  }
 }
 
 async function measureStallOf(count: number): Promise<void> {
@@ -254,7 +260,7 @@ async function hearOfChanges(): Promise<void> {
   for (const others of [0, 100, 1000]) {
     if (others > 0) await scsiDebug(others)
     run('udevadm', 'settle', '--timeout=600')
-    const times = (await latencies(device, changesToWarmUp + 200)).slice(changesToWarmUp)
+    const times = (await latencies(device, changesToWarmUp + 500)).slice(changesToWarmUp)
     rows.push([String(others), fixed(median(times)), fixed(percentile(times, 0.99))])
     if (others === 1000)
       report.goal('event to promise with 1,000 unrelated devices, p99 (ms)', percentile(times, 0.99), '<=', 10)
@@ -265,33 +271,35 @@ async function hearOfChanges(): Promise<void> {
 }
 
 async function latencies(device: string, samples: number): Promise<number[]> {
-  const script = (name: string): string => fileURLToPath(new URL(`../../../test/lab/${name}`, import.meta.url))
-  const clock = execFile('python3', [script('uevent-clock.py'), 'change'])
-  const growth = execFile('python3', [script('loop-growth.py'), device, '/tmp/backing'])
-  const announced: bigint[] = []
-  let ready = false
-  clock.stdout?.on('data', (text: string) => {
-    for (const line of text.trim().split('\n')) {
-      if (line === 'ready') ready = true
-      else if (line.startsWith(device.replace('/dev/', ''))) announced.push(BigInt(line.split(' ')[1] ?? 0))
-    }
-  })
-  await until('the clock is ready', () => ready, 60_000)
+  // What it hears is read at the end: to hear of it at once would take the event loop's time.
+  const heard = '/tmp/uevent-clock'
+  const output = openSync(heard, 'w')
+  const clock = spawn(ueventClock, ['change'], { stdio: ['ignore', output, 'inherit'] })
+  const times = (): bigint[] =>
+    readFileSync(heard, 'utf8')
+      .split('\n')
+      .filter((line) => line.startsWith(`${device.replace('/dev/', '')} `))
+      .map((line) => BigInt(line.split(' ')[1] ?? 0))
+  await until('the clock is ready', () => readFileSync(heard, 'utf8').startsWith('ready'), 60_000)
+  const growth = execFile('python3', [growthProgram, device, '/tmp/backing'])
   const changes = watch()
   await changes.begun
-  const times: number[] = []
+  const resolved: bigint[] = []
   for (let sample = 0; sample < samples; sample++) {
     const next = changes.next()
     growth.stdin?.write('\n')
     await next
-    const resolved = process.hrtime.bigint()
-    await until('the clock has heard of it', () => announced.length > sample, 60_000)
-    times.push(Number(resolved - (announced[sample] ?? 0n)) / 1e6)
+    resolved.push(process.hrtime.bigint())
+    // Until everybody else who hears of it, udevd above all, is through as well.
+    await sleep(10)
   }
+  await until('the clock has heard of all', () => times().length >= samples, 60_000)
   await changes.return?.()
   clock.kill()
   growth.kill()
-  return times
+  closeSync(output)
+  const announced = times()
+  return resolved.map((time, sample) => Number(time - (announced[sample] ?? 0n)) / 1e6)
 }
 
 /** How long the event loop stands still during an attach, and while a process is started, in a process of this size. */

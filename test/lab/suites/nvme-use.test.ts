@@ -1,7 +1,7 @@
 /** What happens to NVMe volumes while they are used: paths that change, are lost and come back, neighbours that go, crowds. */
 import assert from 'node:assert/strict'
 import { after, afterEach, before, describe, it } from 'node:test'
-import { BrickError, NVMeOFConnector } from 'hostbrick'
+import { BrickError, inventory, NVMeOFConnector } from 'hostbrick'
 import type { DeviceInfo } from 'hostbrick'
 import { readControllers } from '../../../dist/nvme/controllers.js'
 import { Watch } from '../../../dist/wait.js'
@@ -100,6 +100,11 @@ describe('the paths of a volume', limit, () => {
         addresses.map((address) => told.get(`${address}:4420`)),
         states,
       )
+      const listed = (await inventory()).controllers
+        .filter(({ nqn }) => nqn === alone.nqn)
+        .flatMap(({ paths }) => paths)
+      assert.deepEqual(listed.map(({ anaState }) => anaState).sort(), states.toSorted())
+      assert.deepEqual(new Set(listed.map(({ device }) => `/dev/${device}`)), new Set([info.path]))
     }
     await traffic.stop()
     await connector.disconnectVolume(volume(alone), info)

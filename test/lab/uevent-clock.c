@@ -1,0 +1,53 @@
+/*
+ * uevent-clock: tells when the kernel announced what, for the benchmarks to count from.
+ *
+ *   uevent-clock ACTION      prints 'ready', and from then on, for every block disk that this happens to ('add',
+ * 'change'), its name and the monotonic clock in nanoseconds
+ *
+ * A process of its own does nothing but wait for the event, so that the time is the event's and not that of the program
+ * under test, which waits for the same event. In C, as what it does right then is done at the other's cost.
+ */
+#include <linux/netlink.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { kernel_group = 1 };
+
+/* The value of a property "KEY=", or NULL; they follow the message's first text, each with a NUL behind it. */
+static const char* property(const char* message, size_t size, const char* key) {
+  for (const char* text = message; text < message + size; text += strlen(text) + 1) {
+    if (strncmp(text, key, strlen(key)) == 0) return text + strlen(key);
+  }
+  return "";
+}
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    fprintf(stderr, "usage: uevent-clock ACTION\n");
+    return 2;
+  }
+  const int listener = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
+  struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = kernel_group};
+  if (listener < 0 || bind(listener, (struct sockaddr*)&address, sizeof address) != 0) {
+    perror("uevent-clock");
+    return 1;
+  }
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  puts("ready");
+  for (;;) {
+    static char message[65536];
+    const ssize_t size = recv(listener, message, sizeof message - 1, 0);
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (size <= 0) continue;
+    message[size] = '\0';
+    const size_t length = (size_t)size;
+    if (strcmp(property(message, length, "ACTION="), argv[1]) != 0) continue;
+    if (strcmp(property(message, length, "SUBSYSTEM="), "block") != 0) continue;
+    if (strcmp(property(message, length, "DEVTYPE="), "disk") != 0) continue;
+    printf("%s %lld\n", property(message, length, "DEVNAME="), (long long)now.tv_sec * 1000000000 + now.tv_nsec);
+  }
+}
