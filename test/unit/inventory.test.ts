@@ -9,6 +9,7 @@ import type { BlockDevice } from '../../lib/inventory/block-device.ts'
 import { wwidsOf } from '../../lib/inventory/indexes.ts'
 import { Inventory, inventory } from '../../lib/inventory/inventory.ts'
 import { readAll, readSomeDevices } from '../../lib/inventory/read.ts'
+import { difference } from '../../lib/watch/difference.ts'
 
 const root = mkdtempSync(`${tmpdir()}/hostbrick-sysfs-`)
 after(() => {
@@ -191,6 +192,7 @@ const mountInfo = `22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
 const { devices, controllers } = await readAll(root)
 const picture = new Inventory(devices, mountInfo, controllers)
 const named = (device: string): BlockDevice => picture.byName.get(device) ?? assert.fail(`no ${device}`)
+const nothing = { sessions: [], controllers: [], paths: [] }
 const plain = (device: BlockDevice): BlockDevice => JSON.parse(JSON.stringify(device)) as BlockDevice
 
 describe('block devices', () => {
@@ -339,6 +341,37 @@ describe('block devices', () => {
     const shown = inspect(named('sda'), { depth: 3 })
     assert.match(shown, /name: 'sda'.*devno: '8:0'/s)
     assert.match(shown, new RegExp(`udev: '${name}'`))
+  })
+
+  it('that are read once more are told apart by what has changed', async () => {
+    const folder = `${root}/devices/virtual/block/loop0`
+    const changes = async (act: () => void): Promise<unknown[]> => {
+      const before = await readSomeDevices(['loop0'], root)
+      act()
+      const after = await readSomeDevices(['loop0'], root)
+      const told = difference({ ...nothing, devices: before }, { ...nothing, devices: after }, new Map())
+      return told.flatMap<unknown>((change) => ('fields' in change ? change.fields : change))
+    }
+    const write = (file: string, content: string): void => {
+      writeFileSync(`${folder}/${file}`, content)
+    }
+    assert.deepEqual(await changes(() => undefined), [])
+    const grow = (): void => {
+      write('size', '16\n')
+      write('ro', '1\n')
+    }
+    assert.deepEqual(await changes(grow), ['size', 'readOnly'])
+    const renumber = (): void => {
+      write('uevent', numbers(7, 1, 'DEVTYPE=disk\n'))
+    }
+    assert.deepEqual(await changes(renumber), ['devno'])
+    // What it was when it could be read is no news.
+    write('size', '0\n')
+    const hide = (): void => {
+      rmSync(`${folder}/size`)
+      mkdirSync(`${folder}/size`)
+    }
+    assert.deepEqual(await changes(hide), ['unreadable'])
   })
 
   it('say what could not be read', () => {
