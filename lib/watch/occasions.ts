@@ -28,6 +28,9 @@ export interface Due {
  */
 const intervals = [20, 80, 320, 1000] as const
 
+/** Maps and RAIDs, which also come before their folders `dm` and `md` are there (md_alloc in drivers/md/md.c). */
+const announcedEarly = /\/virtual\/block\/(dm-|md)/
+
 /**
  * When to look at the host, and at what of it: after events, however many, and once more some time later. What it keeps
  * does not grow with the number of events.
@@ -172,7 +175,7 @@ export class Occasions implements Disposable {
   #hearOfDevice(place: string): void {
     const name = place.slice(place.lastIndexOf('/') + 1)
     this.#devices.add(name)
-    if (place.includes('/virtual/block/dm-')) {
+    if (announcedEarly.test(place)) {
       this.#devicesAgain.add(name)
       this.#beginRounds()
     }

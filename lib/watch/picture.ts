@@ -120,14 +120,11 @@ export class Host {
 }
 
 /**
- * A map that is being made or deleted has no size, and one that is being deleted refuses to say its name
- * (dm_get_from_kobject in drivers/md/dm.c).
+ * A map is announced before it has a name in sysfs (dm_setup_md_queue in drivers/md/dm.c), has no size while it is being
+ * made or deleted, and refuses to say its name when it is on its way out (dm_get_from_kobject).
  */
-function isWhole(device: BlockDevice): boolean {
-  // To ask any other for its attributes takes longer.
-  if (!device.name.startsWith('dm-')) return true
-  const { map, size, unreadable } = device
-  return !('dm/name' in unreadable) && (map === null || size > 0)
+function isWhole({ name, map, size }: BlockDevice): boolean {
+  return !name.startsWith('dm-') || (map !== null && size > 0)
 }
 
 /** Transports whose controllers are not lost. */

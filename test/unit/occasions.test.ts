@@ -43,6 +43,24 @@ describe('what changes without an event', { timeout: 20_000 }, () => {
   })
 })
 
+describe('a device that is announced before all of it is there', { timeout: 20_000 }, () => {
+  it('is looked at again, and anew', async (t) => {
+    for (const name of ['dm-3', 'md0']) {
+      const { tell } = playKernel(t)
+      using occasions = new Occasions([])
+      const look: DeviceLook = { names: [name], bytes: Buffer.alloc(0) }
+      for (let looks = 0; looks < 3; looks++) {
+        const next = occasions.next(signal)
+        if (looks === 0) tell([name], look)
+        await next
+        const due = occasions.take()
+        assert.deepEqual([due.devices.names, due.look], [[name], looks === 0 ? look : undefined])
+      }
+      t.mock.restoreAll()
+    }
+  })
+})
+
 describe('a look that comes with an event', { timeout: 20_000 }, () => {
   const look: DeviceLook = { names: ['loop0'], bytes: Buffer.alloc(0) }
 
