@@ -50,7 +50,14 @@ export async function wake(map: MultipathMap, signal: AbortSignal): Promise<MapC
 /** What a map says when it is not suspended: till then it may say that it does not queue (multipath_presuspend in dm-mpath.c). */
 async function onceAwake(map: MultipathMap, state: MapState, signal: AbortSignal): Promise<MapState> {
   if (!state.suspended) return state
-  await finish(binding().resumeMap(lane(map), map.name), signal)
+  try {
+    await finish(binding().resumeMap(lane(map), map.name), signal)
+  } catch (error) {
+    // Whoever had suspended it has resumed it at the same moment (dm_resume in drivers/md/dm.c).
+    const now = failedWith(error, 'EINVAL') ? await stateOf(map, signal) : state
+    if (now.suspended) throw error
+    return now
+  }
   return await stateOf(map, signal)
 }
 
