@@ -61,6 +61,6 @@ export function toControllerState(entry: WalkEntry): NvmeControllerState {
 }
 
 /** 'nvme0n1' for the path 'nvme0c1n1', and for itself. */
-function diskOf(name: string): string {
+export function diskOf(name: string): string {
   return name.replace(/^(nvme\d+)c\d+(n\d+)$/, '$1$2')
 }

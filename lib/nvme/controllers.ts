@@ -1,5 +1,6 @@
 import { orAborted } from '../abort.ts'
 import { binding, finishWithin } from '../binding.ts'
+import { diskOf } from '../inventory/controllers.ts'
 import { readWalk } from '../inventory/walk.ts'
 import { WalkPlan } from '../inventory/walk-plan.ts'
 import type { WalkEntry } from '../inventory/walk.ts'
@@ -114,16 +115,11 @@ function toControllers(entries: readonly WalkEntry[]): NvmeController[] {
     paths: disks.flatMap((disk) => {
       if (!disk.path.startsWith(`${entry.path}/`) || text(disk, 'nsid') === null) return []
       // A path whose disk the walk has not seen is on its way in or out, and leads nowhere now.
-      const head = named.get(headOf(disk.name))
+      const head = named.get(diskOf(disk.name))
       if (head === undefined) return []
       return [{ name: disk.name, anaState: text(disk, 'ana_state') as AnaState | null, namespace: namespaceAt(head) }]
     }),
   }))
-}
-
-/** 'nvme0n1' for the path 'nvme0c1n1', and for itself. */
-function headOf(name: string): string {
-  return name.replace(/^(nvme\d+)c\d+(n\d+)$/, '$1$2')
 }
 
 function toController(entry: WalkEntry): Omit<NvmeController, 'subsystem' | 'paths'> {
