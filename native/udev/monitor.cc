@@ -57,7 +57,7 @@ FileDescriptor open_uevent_socket(UeventGroup group) {
   return open_netlink_socket(NETLINK_KOBJECT_UEVENT, static_cast<unsigned>(group), "NETLINK_KOBJECT_UEVENT");
 }
 
-UeventMonitor::UeventMonitor(FileDescriptor socket, UeventGroup group, std::shared_ptr<UeventInterest> interest,
+UeventMonitor::UeventMonitor(FileDescriptor socket, UeventGroup group, const std::shared_ptr<UeventInterest>& interest,
                              Receiver receive)
     : NetlinkMonitor(
           std::move(socket), "hostbrick-udev", message_limit,

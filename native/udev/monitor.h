@@ -55,7 +55,8 @@ FileDescriptor open_uevent_socket(UeventGroup group);
 class UeventMonitor : public NetlinkMonitor<UeventBatch> {
  public:
   /** `socket` must have SO_PASSCRED. */
-  UeventMonitor(FileDescriptor socket, UeventGroup group, std::shared_ptr<UeventInterest> interest, Receiver receive);
+  UeventMonitor(FileDescriptor socket, UeventGroup group, const std::shared_ptr<UeventInterest>& interest,
+                Receiver receive);
 };
 
 }  // namespace hostbrick
