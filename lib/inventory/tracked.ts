@@ -12,13 +12,23 @@ export interface Looked {
 
 /** Devices that are brought up to date by looking at those in doubt, which costs the same however many others there are. */
 export class TrackedDevices extends Devices {
+  /** @throws BrickError as `inventory` does @internal */
+  async look({ all, names }: InDoubt): Promise<Looked> {
+    const looked = all ? { before: this.devices, after: (await readAll()).devices } : await this.#lookAt(names)
+    this.replace(looked.before, looked.after)
+    return looked
+  }
+
   /**
-   * @param taken a look that somebody else has taken since the devices were in doubt
-   * @throws BrickError as `inventory` does
+   * The same, from a look that somebody else has taken since the devices were in doubt; undefined when it does not have all
+   * that there is to know.
+   *
    * @internal
    */
-  async look({ all, names }: InDoubt, taken?: DeviceLook): Promise<Looked> {
-    const looked = all ? { before: this.devices, after: (await readAll()).devices } : await this.#lookAt(names, taken)
+  lookAtOnce({ all, names }: InDoubt, taken: DeviceLook | undefined): Looked | undefined {
+    if (all || taken === undefined || !covers(taken, names)) return undefined
+    const { concerned, ...looked } = this.#compare(names, devicesIn(taken))
+    if (concerned.length > 0) return undefined
     this.replace(looked.before, looked.after)
     return looked
   }
@@ -32,25 +42,34 @@ export class TrackedDevices extends Devices {
     this.replace(devices, [])
   }
 
-  async #lookAt(names: readonly string[], taken: DeviceLook | undefined): Promise<Looked> {
+  async #lookAt(names: readonly string[]): Promise<Looked> {
     const before: BlockDevice[] = []
     const after: BlockDevice[] = []
     const seen = new Set<string>()
     for (let next = names; next.length > 0;) {
       for (const name of next) seen.add(name)
-      const devices = taken && covers(taken, next) ? devicesIn(taken) : await readSomeDevices(next)
-      const found = new Map(devices.map((device) => [device.name, device]))
-      after.push(...found.values())
-      const concerned = next.flatMap((name) => {
-        const was = this.byName.get(name)
-        if (was) before.push(was)
-        // A disk that becomes read-only makes its partitions so, which are not announced.
-        const partitions = this.byParent.get(name) ?? []
-        return [...relatedOnce(was, found.get(name)), ...partitions.map((partition) => partition.name)]
-      })
-      next = [...new Set(concerned)].filter((name) => !seen.has(name))
+      const looked = this.#compare(next, await readSomeDevices(next))
+      before.push(...looked.before)
+      after.push(...looked.after)
+      next = looked.concerned.filter((name) => !seen.has(name))
     }
     return { before, after }
+  }
+
+  /** These devices as they were and as they are, and the names of others that have changed with them. */
+  #compare(names: readonly string[], devices: readonly BlockDevice[]): Looked & { readonly concerned: string[] } {
+    const found = new Map(devices.map((device) => [device.name, device]))
+    const before: BlockDevice[] = []
+    const concerned = new Set<string>()
+    for (const name of names) {
+      const was = this.byName.get(name)
+      if (was) before.push(was)
+      for (const related of relatedOnce(was, found.get(name))) concerned.add(related)
+      // A disk that becomes read-only makes its partitions so, which are not announced.
+      for (const partition of this.byParent.get(name) ?? []) concerned.add(partition.name)
+    }
+    for (const name of names) concerned.delete(name)
+    return { before, after: [...found.values()], concerned: [...concerned] }
   }
 }
 

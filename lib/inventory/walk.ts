@@ -83,11 +83,22 @@ export class WalkEntry {
   /** What is not as it was before; undefined when that was another device, or other things were asked of it. */
   changedSince(before: WalkEntry): string[] | undefined {
     if (this.#asked !== before.#asked || this.name !== before.name || this.path !== before.path) return undefined
-    return this.#asked.names.filter((_, number) => this.#fieldAt(number) !== before.#fieldAt(number))
+    return this.#asked.names.filter((_, number) => !this.#isSameField(number, before))
   }
 
   get #nameAt(): number {
     return this.#start + 4 * (1 + this.#asked.names.length)
+  }
+
+  #isSameField(number: number, before: WalkEntry): boolean {
+    const [length, was] = [this.#integerOf(number), before.#integerOf(number)]
+    // Of most there is an error's number alone.
+    return length === was && (length < 0 || this.#fieldAt(number) === before.#fieldAt(number))
+  }
+
+  /** The length of a field, its number of names, or the error for which it could not be read. */
+  #integerOf(number: number): number {
+    return this.#content.integer(this.#placeOf(number))
   }
 
   /** A field as it is written. */

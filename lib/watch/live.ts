@@ -48,7 +48,7 @@ export class LiveInventory extends TrackedDevices implements Disposable {
       await this.#look
       await this.#occasions.next(this.#stop.signal)
       const { devices, look } = this.#occasions.take()
-      this.#look = this.look(devices, look)
+      if (!this.lookAtOnce(devices, look)) this.#look = this.look(devices)
     }
   }
 }

@@ -39,6 +39,8 @@ export class Occasions implements Disposable {
   readonly #parts: readonly Part[]
   readonly #uevents: Disposable
   #sessionEvents: Disposable | undefined
+  /** Whether the kernel's iSCSI may have been loaded since it was last listened for. */
+  #sessionsMayBegin = true
   readonly #devices = new Doubts()
   #look: DeviceLook | undefined
   readonly #due = new Set<Part>()
@@ -150,6 +152,7 @@ export class Occasions implements Disposable {
 
   #hear(event: Uevent | undefined): void {
     if (event === undefined) {
+      this.#sessionsMayBegin = true
       this.#devices.addAll()
       this.#devicesAgain.addAll()
       this.#lookTwice(...allParts)
@@ -162,6 +165,7 @@ export class Occasions implements Disposable {
       if (action === 'add') this.#arrivals?.add(devicePath)
       this.#hearOfDevice(devicePath)
     } else if (subsystem.startsWith('iscsi_')) {
+      this.#sessionsMayBegin = true
       const session = /\/iscsi_session\/(session\d+)$/.exec(devicePath)?.[1]
       if (session !== undefined && action === 'add') this.#arrivals?.add(session)
       this.#lookTwice('sessions')
@@ -199,7 +203,8 @@ export class Occasions implements Disposable {
 
   /** The kernel's iSCSI may be loaded at any time, and says so by uevents of its transports. */
   #openSessionEvents(): void {
-    if (this.#sessionEvents || !this.#parts.includes('sessions')) return
+    if (this.#sessionEvents || !this.#sessionsMayBegin || !this.#parts.includes('sessions')) return
+    this.#sessionsMayBegin = false
     try {
       this.#sessionEvents = listenToSessions((event) => {
         this.#hearOfSession(event)

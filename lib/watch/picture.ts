@@ -48,8 +48,9 @@ export class Host {
   /** Looks at what is due, and at nothing else. */
   async look(due: Due, signal: AbortSignal): Promise<Glance> {
     const before = { sessions: this.#sessions, controllers: this.#controllers }
+    const known = this.#devices.lookAtOnce(due.devices, due.look)
     const [devices, sessions, controllers] = await Promise.all([
-      orAborted(this.#devices.look(due.devices, due.look), signal),
+      known ?? orAborted(this.#devices.look(due.devices), signal),
       due.parts.has('sessions') ? readIscsiSessions(signal) : before.sessions,
       due.parts.has('controllers') ? readControllerStates(signal) : before.controllers,
     ])
@@ -88,6 +89,7 @@ export class Host {
   ): Promise<{ before: PathState[]; after: PathState[] }> {
     const known = all ? [...this.#devices.byName.keys(), ...this.#paths.keys()] : names
     const maps = [...new Set(known)].filter((name) => this.#paths.has(name) || this.#devices.byName.get(name)?.map)
+    if (maps.length === 0) return { before: [], after: [] }
     const after = await Promise.all(maps.map((name) => this.#pathsOf(name, signal)))
     const before = maps.flatMap((name) => this.#paths.get(name) ?? [])
     for (const [number, name] of maps.entries()) {

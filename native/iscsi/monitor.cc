@@ -1,8 +1,12 @@
 #include "iscsi/monitor.h"
 
 #include <linux/netlink.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <utility>
+
+#include "core/system_error.h"
 
 namespace hostbrick {
 
@@ -17,7 +21,12 @@ void parse(const Datagram& datagram, SessionBatch& batch) {
 
 }  // namespace
 
-FileDescriptor open_session_socket() { return open_netlink_socket(NETLINK_ISCSI, iscsid_group, "NETLINK_ISCSI"); }
+FileDescriptor open_session_socket() {
+  // Without it, to ask for the socket has the kernel start modprobe and wait for it (netlink_create in
+  // net/netlink/af_netlink.c): who only listens loads no module.
+  if (::access("/sys/class/iscsi_transport", F_OK) < 0) throw SystemError(EPROTONOSUPPORT, "socket", "NETLINK_ISCSI");
+  return open_netlink_socket(NETLINK_ISCSI, iscsid_group, "NETLINK_ISCSI");
+}
 
 SessionMonitor::SessionMonitor(FileDescriptor socket, Receiver receive)
     : NetlinkMonitor(std::move(socket), "hostbrick-iscsi", session_message_size, parse, std::move(receive)) {}

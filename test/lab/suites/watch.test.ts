@@ -1,6 +1,7 @@
 /** Live changes of a host's storage, and the kernel's iSCSI events that they build on, against LIO and multipathd. */
 import assert from 'node:assert/strict'
-import { readdirSync, truncateSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, truncateSync, writeFileSync } from 'node:fs'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { ISCSIConnector, watch } from 'hostbrick'
 import type { DeviceInfo, HostChange } from 'hostbrick'
@@ -77,14 +78,20 @@ function line(change: HostChange): string {
 }
 
 const nameOf = ({ path }: { path: string }): string => path.replace('/dev/', '')
+const hasIscsi = (): boolean => existsSync('/sys/module/scsi_transport_iscsi')
 let early: Diary
+/** Whether the kernel had iSCSI before the first watch, and with it. */
+let iscsiBefore: readonly boolean[]
 let iscsid: Daemon
 let target: IscsiTarget
 let clean: Snapshot
 
 before(async () => {
-  // Where nothing else has been before, the kernel has no iSCSI yet when this one begins.
+  // As on a host that has just started. It is refused while something uses it.
+  spawnSync('modprobe', ['--remove', '--quiet', 'iscsi_tcp', 'ib_iser', 'scsi_transport_iscsi'])
+  const without = hasIscsi()
   early = new Diary()
+  iscsiBefore = [without, hasIscsi()]
   iscsid = await startIscsid()
   target = iscsiTarget({ iqn: IQN, portals: PORTALS, luns: { 0: { megabytes: 64 } } })
   await connector.disconnectVolume(volume, await connector.connectVolume(volume))
@@ -124,6 +131,12 @@ describe('the kernel', limit, () => {
 })
 
 describe('a watch', limit, () => {
+  it('does not have the kernel load iSCSI', (t) => {
+    const [before, after] = iscsiBefore
+    if (before) t.skip('something uses it')
+    else assert.equal(after, false)
+  })
+
   it('tells of a volume that is attached, grows and is detached, each once', async () => {
     await using diary = new Diary()
     const info = await connector.connectVolume(volume)
