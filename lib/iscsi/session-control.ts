@@ -34,7 +34,10 @@ export async function openSession(
 ): Promise<Session> {
   const sessions = await operation.step('sessions', readSessions)
   const existing = bestOf(sessions, target)
-  if (existing) return usable(existing, target)
+  if (existing) {
+    rollback.add('session', (late) => endAbandoned(existing.id, late))
+    return usable(existing, target)
+  }
 
   const settings = sessionSettings(credentials, operation.remaining)
   const [, { initiator, putBack, draft }] = await together([
@@ -42,9 +45,16 @@ export async function openSession(
     operation.step('draft', (signal) => draftRecord(target, settings, signal)),
   ])
   rollback.add('record', async (late) => {
-    // Another volume may be in the session by now, and stay.
     const session = await findSession(target, late)
-    if (session === undefined || session.units.length === 0) await putBack(late)
+    if (session === undefined || session.units.length === 0) {
+      await putBack(late)
+      return
+    }
+    // Another volume is in the session by now.
+    abandoned.set(session.id, async (empty, later) => {
+      await initiator.sessions.logout(empty, later)
+      await putBack(later)
+    })
   })
   await operation.step('record', (signal) => draft.write(signal))
   const session = await operation.step('login', (signal) => {
@@ -53,6 +63,22 @@ export async function openSession(
   // A portal has one record. It stays that of the session which was there first, over another interface.
   if (sessions.some((other) => sharesPortal(other, target))) await operation.step('record', putBack)
   return session
+}
+
+/**
+ * Sessions of attaches that have failed when others were in them already, and how they end: these may fail as well, and
+ * then the last one of them leaves it empty.
+ */
+const abandoned = new Map<number, (empty: Session, signal: AbortSignal) => Promise<void>>()
+
+async function endAbandoned(id: number, signal: AbortSignal): Promise<void> {
+  const end = abandoned.get(id)
+  if (end === undefined) return
+  const sessions = await readSessions(signal)
+  const session = sessions.find((one) => one.id === id)
+  if (session && session.units.length > 0) return
+  abandoned.delete(id)
+  if (session) await end(session, signal)
 }
 
 /** Where routing leads: an interface with a record of its own may lead elsewhere, and RDMA is not TCP. */
@@ -197,6 +223,7 @@ async function endSessions(
     (session) =>
       leadsTo(session, target) && session.units.every(({ hctl }) => own.some(({ unit }) => unit.hctl === hctl)),
   )
+  for (const { id } of unused) abandoned.delete(id)
   const staying = remaining.filter((path) => !unused.some(({ id }) => id === path.session))
   await together([
     ...(staying.length > 0 ? [deletePaths(staying, operation)] : []),

@@ -133,6 +133,28 @@ describe('an attach over several portals', () => {
     assert.equal(Number(total) < 12_000, true, `${total} ms`)
   })
 
+  it('leaves no session when all fail that are in it, whoever has logged in', async () => {
+    const hole = blackHole('127.0.0.2', 3260)
+    const stops: AbortController[] = []
+    const attaches: Promise<unknown>[] = []
+    for (const lun of [0, 11]) {
+      const stop = new AbortController()
+      const attach = connector.connectVolume(
+        { ...volume, target_luns: [lun, lun] },
+        { ready: 'all', timeout: 60_000, signal: stop.signal },
+      )
+      attach.catch(() => undefined)
+      stops.push(stop)
+      attaches.push(attach)
+      await until('its disk is there', () => scsiDisks() === attaches.length)
+    }
+    for (const [number, stop] of stops.entries()) {
+      stop.abort()
+      await rejects('ABORTED', attaches[number] ?? Promise.resolve())
+    }
+    hole.lift()
+  })
+
   it('fails when no portal works, with every failure', async () => {
     const nowhere = over(['127.0.0.1:3998', '127.0.0.2:3999'])
     const error = await rejects('PORTAL_UNREACHABLE', connector.connectVolume(nowhere))
@@ -409,6 +431,10 @@ function pathsInMap({ path }: DeviceInfo): string[] {
 function sessionStates(): string[] {
   const folder = '/sys/class/iscsi_session'
   return readdirSync(folder).map((name) => readFileSync(`${folder}/${name}/state`, 'utf8').trim())
+}
+
+function scsiDisks(): number {
+  return readdirSync('/sys/class/block').filter((name) => name.startsWith('sd')).length
 }
 
 function mapName({ path }: DeviceInfo): string {
