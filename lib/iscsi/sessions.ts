@@ -151,10 +151,11 @@ function sessionNumber({ path }: WalkEntry): number {
   return Number(/\/session(\d+)\//.exec(path)?.[1])
 }
 
+/** iscsid sets a new session's address and its port one after the other; until then the port is 0. */
 function portalOf(entry: WalkEntry, addressName: string, portName: string): Portal | null {
   const address = text(entry, addressName)
   const port = text(entry, portName)
-  return address === null || port === null ? null : portalAt(address, port)
+  return address === null || port === null || port === '0' ? null : portalAt(address, port)
 }
 
 /** The kernel writes "(null)", and older ones "<NULL>", for what is not set. */

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { tcp } from '../../lib/iscsi/interface.ts'
-import { parsePortal } from '../../lib/iscsi/portal.ts'
-import { leadsTo, sharesPortal, unitOf } from '../../lib/iscsi/sessions.ts'
+import { formatPortal, parsePortal } from '../../lib/iscsi/portal.ts'
+import { leadsTo, readSessions, sharesPortal, unitOf } from '../../lib/iscsi/sessions.ts'
+import { RecordedHost } from './recorded-host.ts'
 
 const iser = { name: 'iser', transport: 'iser' }
 const adapter = { name: 'cxgb4i.00:07:43:06:02:68', transport: 'cxgb4i' }
@@ -54,5 +55,37 @@ describe('a unit', () => {
 
   it('is nowhere when the kernel does not say where that is', () => {
     assert.throws(() => unitOf({ ...session, targetId: null }, 3), { code: 'NOT_SUPPORTED' })
+  })
+})
+
+describe('a session that is being made', () => {
+  it('has no portal until all of it is set', async (t) => {
+    const host = new RecordedHost(t)
+    const place = '/devices/platform/host2/session1'
+    const [made, connection] = [
+      `${place}/iscsi_session/session1`,
+      `${place}/connection1:0/iscsi_connection/connection1:0`,
+    ]
+    host.write(`/sys${made}/uevent`, '')
+    host.write(`/sys${connection}/uevent`, '')
+    host.link('/sys/class/iscsi_session/session1', `/sys${made}`)
+    host.link('/sys/class/iscsi_connection/connection1:0', `/sys${connection}`)
+    const { signal } = new AbortController()
+    const portals: unknown[] = []
+    for (const [address, port] of [
+      ['(null)', '0'],
+      ['10.0.0.1', '0'],
+      ['10.0.0.1', '3260'],
+    ]) {
+      for (const prefix of ['persistent_', '']) {
+        host.write(`/sys${connection}/${prefix}address`, `${address}\n`)
+        host.write(`/sys${connection}/${prefix}port`, `${port}\n`)
+      }
+      const sessions = await readSessions(signal)
+      portals.push(
+        sessions.map(({ id, portal, peer }) => [id, portal && formatPortal(portal), peer && formatPortal(peer)]),
+      )
+    }
+    assert.deepEqual(portals, [[[1, null, null]], [[1, null, null]], [[1, '10.0.0.1:3260', '10.0.0.1:3260']]])
   })
 })
