@@ -47,9 +47,13 @@ export class LiveInventory extends TrackedDevices implements Disposable {
     for (;;) {
       await this.#look
       await this.#occasions.next(this.#stop.signal)
-      const { devices, look } = this.#occasions.take()
-      if (!this.lookAtOnce(devices, look)) this.#look = this.look(devices)
+      this.#look = this.#lookAtDue()
     }
+  }
+
+  async #lookAtDue(): Promise<void> {
+    const { devices, look } = this.#occasions.take()
+    if (!this.lookAtOnce(devices, look)) await this.look(devices)
   }
 }
 

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import type { TestContext } from 'node:test'
 import { binding } from '../../lib/binding.ts'
 import type { Binding, DeviceLook } from '../../lib/binding.ts'
+import { LiveInventory } from '../../lib/watch/live.ts'
 import { Occasions } from '../../lib/watch/occasions.ts'
 
 const { signal } = new AbortController()
@@ -96,5 +97,15 @@ describe('a look that comes with an event', { timeout: 20_000 }, () => {
     await occasions.next(signal)
     const due = occasions.take()
     assert.deepEqual([due.devices, due.look], [{ all: false, names: ['loop0'] }, undefined])
+  })
+
+  it('and cannot be read fails who relies on it, instead of being passed over', async (t) => {
+    const { tell } = playKernel(t)
+    using live = new LiveInventory(new Occasions([]))
+    await live.settled()
+    await new Promise(setImmediate)
+    tell(['loop0'], { names: ['loop0'], bytes: Buffer.from([1, 2, 3]) })
+    await new Promise(setImmediate)
+    await assert.rejects(live.settled(), RangeError)
   })
 })
