@@ -12,16 +12,19 @@ export interface Looked {
 
 /** Devices that are brought up to date by looking at those in doubt, which costs the same however many others there are. */
 export class TrackedDevices extends Devices {
-  /** @throws BrickError as `inventory` does @internal */
-  async look({ all, names }: InDoubt): Promise<Looked> {
-    const looked = all ? { before: this.devices, after: (await readAll()).devices } : await this.#lookAt(names)
+  /**
+   * @param taken a look that somebody else has taken since the devices were in doubt
+   * @throws BrickError as `inventory` does
+   * @internal
+   */
+  async look({ all, names }: InDoubt, taken?: DeviceLook): Promise<Looked> {
+    const looked = all ? { before: this.devices, after: (await readAll()).devices } : await this.#lookAt(names, taken)
     this.replace(looked.before, looked.after)
     return looked
   }
 
   /**
-   * The same, from a look that somebody else has taken since the devices were in doubt; undefined when it does not have all
-   * that there is to know.
+   * The same without waiting; undefined when the look that was taken does not have all that there is to know.
    *
    * @internal
    */
@@ -42,13 +45,14 @@ export class TrackedDevices extends Devices {
     this.replace(devices, [])
   }
 
-  async #lookAt(names: readonly string[]): Promise<Looked> {
+  async #lookAt(names: readonly string[], taken: DeviceLook | undefined): Promise<Looked> {
     const before: BlockDevice[] = []
     const after: BlockDevice[] = []
     const seen = new Set<string>()
     for (let next = names; next.length > 0;) {
       for (const name of next) seen.add(name)
-      const looked = this.#compare(next, await readSomeDevices(next))
+      const devices = taken && covers(taken, next) ? devicesIn(taken) : await readSomeDevices(next)
+      const looked = this.#compare(next, devices)
       before.push(...looked.before)
       after.push(...looked.after)
       next = looked.concerned.filter((name) => !seen.has(name))

@@ -53,7 +53,7 @@ export class LiveInventory extends TrackedDevices implements Disposable {
 
   async #lookAtDue(): Promise<void> {
     const { devices, look } = this.#occasions.take()
-    if (!this.lookAtOnce(devices, look)) await this.look(devices)
+    if (!this.lookAtOnce(devices, look)) await this.look(devices, look)
   }
 }
 

@@ -50,7 +50,7 @@ export class Host {
     const before = { sessions: this.#sessions, controllers: this.#controllers }
     const known = this.#devices.lookAtOnce(due.devices, due.look)
     const [devices, sessions, controllers] = await Promise.all([
-      known ?? orAborted(this.#devices.look(due.devices), signal),
+      known ?? orAborted(this.#devices.look(due.devices, due.look), signal),
       due.parts.has('sessions') ? readIscsiSessions(signal) : before.sessions,
       due.parts.has('controllers') ? readControllerStates(signal) : before.controllers,
     ])

@@ -36,6 +36,17 @@ describe('tracked devices', { skip: name === '' && 'no block devices here' }, ()
     }
   })
 
+  it('use what a look has also when others have to be looked at beside', async (t) => {
+    const tracked = new TrackedDevices()
+    const look = await lookAt(name)
+    const walks = t.mock.method(binding(), 'walkInParts')
+    const { before, after } = await tracked.look({ all: false, names: [name] }, look)
+    assert.deepEqual([before, after.map((device) => device.name)], [[], [name]])
+    assert.equal(tracked.byName.get(name), after[0])
+    const related = after.some(({ holders, slaves }) => holders.length + slaves.length > 0)
+    assert.equal(walks.mock.callCount(), related ? 1 : 0)
+  })
+
   it('are to be looked at when a look lacks one, is of NVMe, or there is none, or all are in doubt', () => {
     const tracked = new TrackedDevices()
     const look = { names: [name, 'nvme99n1'], bytes: Buffer.alloc(0) }
