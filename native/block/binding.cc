@@ -8,7 +8,7 @@
 
 namespace hostbrick {
 
-namespace {
+namespace block {
 
 Napi::Value to_object(Napi::Env env, const DeviceFacts& facts) {
   auto object = Napi::Object::New(env);
@@ -51,17 +51,17 @@ Napi::Value read(const Napi::CallbackInfo& info) {
        length = info[3].As<Napi::Number>().Uint32Value()] {
         return read_device(path, static_cast<std::uint64_t>(offset), length);
       },
-      to_buffer);
+      copy_to_buffer);
 }
 
-}  // namespace
+}  // namespace block
 
 void export_block(Napi::Env env, Napi::Object exports) {
-  exports.Set("deviceFacts", Napi::Function::New(env, facts, "deviceFacts"));
-  exports.Set("flushDevice", Napi::Function::New(env, flush, "flushDevice"));
-  exports.Set("heldExclusively", Napi::Function::New(env, held, "heldExclusively"));
-  exports.Set("readFirstBlock", Napi::Function::New(env, read_block, "readFirstBlock"));
-  exports.Set("readDevice", Napi::Function::New(env, read, "readDevice"));
+  exports.Set("deviceFacts", Napi::Function::New(env, block::facts, "deviceFacts"));
+  exports.Set("flushDevice", Napi::Function::New(env, block::flush, "flushDevice"));
+  exports.Set("heldExclusively", Napi::Function::New(env, block::held, "heldExclusively"));
+  exports.Set("readFirstBlock", Napi::Function::New(env, block::read_block, "readFirstBlock"));
+  exports.Set("readDevice", Napi::Function::New(env, block::read, "readDevice"));
 }
 
 }  // namespace hostbrick

@@ -18,7 +18,7 @@ inline std::chrono::milliseconds to_timeout(const Napi::Value& value) {
   return std::chrono::milliseconds(value.As<Napi::Number>().Int64Value());
 }
 
-inline Napi::Value to_buffer(Napi::Env env, const Bytes& bytes) {
+inline Napi::Value copy_to_buffer(Napi::Env env, const Bytes& bytes) {
   return Napi::Buffer<std::uint8_t>::Copy(env, bytes.data(), bytes.size());
 }
 

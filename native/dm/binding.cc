@@ -9,7 +9,7 @@
 
 namespace hostbrick {
 
-namespace {
+namespace dm {
 
 Napi::Array to_array(Napi::Env env, const std::vector<MapTarget>& targets) {
   auto array = Napi::Array::New(env, targets.size());
@@ -50,13 +50,13 @@ Napi::Value remove(const Napi::CallbackInfo& info) {
   });
 }
 
-}  // namespace
+}  // namespace dm
 
 void export_dm(Napi::Env env, Napi::Object exports) {
-  exports.Set("mapState", Napi::Function::New(env, state, "mapState"));
-  exports.Set("resumeMap", Napi::Function::New(env, resume, "resumeMap"));
-  exports.Set("messageMap", Napi::Function::New(env, message, "messageMap"));
-  exports.Set("removeMap", Napi::Function::New(env, remove, "removeMap"));
+  exports.Set("mapState", Napi::Function::New(env, dm::state, "mapState"));
+  exports.Set("resumeMap", Napi::Function::New(env, dm::resume, "resumeMap"));
+  exports.Set("messageMap", Napi::Function::New(env, dm::message, "messageMap"));
+  exports.Set("removeMap", Napi::Function::New(env, dm::remove, "removeMap"));
 }
 
 }  // namespace hostbrick

@@ -9,7 +9,7 @@
 
 namespace hostbrick {
 
-namespace {
+namespace files {
 
 std::string text(const Napi::Object& object, const char* key) { return object.Get(key).As<Napi::String>(); }
 
@@ -55,11 +55,11 @@ Napi::Value resolve(const Napi::CallbackInfo& info) {
       [](Napi::Env env, const std::string& resolved) { return Napi::String::New(env, resolved); });
 }
 
-}  // namespace
+}  // namespace files
 
 void export_files(Napi::Env env, Napi::Object exports) {
-  exports.Set("changeFiles", Napi::Function::New(env, change_files, "changeFiles"));
-  exports.Set("resolvePath", Napi::Function::New(env, resolve, "resolvePath"));
+  exports.Set("changeFiles", Napi::Function::New(env, files::change_files, "changeFiles"));
+  exports.Set("resolvePath", Napi::Function::New(env, files::resolve, "resolvePath"));
 }
 
 }  // namespace hostbrick

@@ -12,7 +12,7 @@
 
 namespace hostbrick {
 
-namespace {
+namespace host {
 
 struct HostFacts {
   std::vector<FileRead> files;
@@ -38,10 +38,10 @@ Napi::Value read_host(const Napi::CallbackInfo& info) {
       to_object);
 }
 
-}  // namespace
+}  // namespace host
 
 void export_host(Napi::Env env, Napi::Object exports) {
-  exports.Set("readHost", Napi::Function::New(env, read_host, "readHost"));
+  exports.Set("readHost", Napi::Function::New(env, host::read_host, "readHost"));
 }
 
 }  // namespace hostbrick

@@ -46,11 +46,11 @@ Napi::Value open_session_monitor(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-// What deliver_batch finds by the events' type.
-static Napi::Array to_array(Napi::Env env, const std::vector<SessionEvent>& events) {
-  auto array = Napi::Array::New(env, events.size());
-  for (std::uint32_t i = 0; i < array.Length(); ++i) array.Set(i, to_object(env, events[i]));
-  return array;
+// What deliver_batch finds by the batch's type.
+static std::vector<napi_value> to_arguments(Napi::Env env, NetlinkBatch<SessionEvent>& batch) {
+  auto events = Napi::Array::New(env, batch.events.size());
+  for (std::uint32_t i = 0; i < events.Length(); ++i) events.Set(i, to_object(env, batch.events[i]));
+  return {events, Napi::Boolean::New(env, batch.lost)};
 }
 
 void export_iscsi(Napi::Env env, Napi::Object exports) {

@@ -10,10 +10,8 @@
 #include <vector>
 
 #include "core/call.h"
-#include "core/convert.h"
 #include "core/file_descriptor.h"
 #include "core/system_error.h"
-#include "netlink/monitor.h"
 
 namespace hostbrick {
 
@@ -22,12 +20,6 @@ namespace hostbrick {
  * its socket: an overflow is told as lost, while a queue without an end would take all memory.
  */
 constexpr std::size_t most_batches = 64;
-
-/** What a monitor's receiver is called with. */
-template <typename Item>
-std::vector<napi_value> to_arguments(Napi::Env env, NetlinkBatch<Item>& batch) {
-  return {to_array(env, batch.events), Napi::Boolean::New(env, batch.lost)};
-}
 
 template <typename Batch>
 void deliver_batch(Napi::Env env, Napi::Function receive, std::nullptr_t*, Batch* raw) {
@@ -38,8 +30,8 @@ void deliver_batch(Napi::Env env, Napi::Function receive, std::nullptr_t*, Batch
 
 /**
  * Opens a monitor on a socket: `receive(events, lost)` gets its batches until the function that is returned is called.
- * `arguments` are what the monitor takes between the socket and its receiver; `to_array(env, events)` converts. Throws
- * SystemError when it cannot be opened.
+ * `arguments` are what the monitor takes between the socket and its receiver; `to_arguments(env, batch)` converts.
+ * Throws SystemError when it cannot be opened.
  *
  * The thread-safe function owns the monitor: Node runs its finalizer both after a close and at the environment's end,
  * and always before it frees the function, so that joining the thread there leaves nobody to call it. A thread that

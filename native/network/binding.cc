@@ -16,7 +16,7 @@
 
 namespace hostbrick {
 
-namespace {
+namespace network {
 
 Napi::Value resolve(const Napi::CallbackInfo& info) {
   const auto host = info[0].As<Napi::String>().Utf8Value();
@@ -83,13 +83,13 @@ Napi::Value ask(const Napi::CallbackInfo& info) {
       [name, request = to_bytes(info[1]), timeout] { return ask_abstract(name, request, timeout); }, to_object);
 }
 
-}  // namespace
+}  // namespace network
 
 void export_network(Napi::Env env, Napi::Object exports) {
-  exports.Set("askAbstract", Napi::Function::New(env, ask, "askAbstract"));
-  exports.Set("exchange", Napi::Function::New(env, exchange_with, "exchange"));
-  exports.Set("probePort", Napi::Function::New(env, probe, "probePort"));
-  exports.Set("resolveHost", Napi::Function::New(env, resolve, "resolveHost"));
+  exports.Set("askAbstract", Napi::Function::New(env, network::ask, "askAbstract"));
+  exports.Set("exchange", Napi::Function::New(env, network::exchange_with, "exchange"));
+  exports.Set("probePort", Napi::Function::New(env, network::probe, "probePort"));
+  exports.Set("resolveHost", Napi::Function::New(env, network::resolve, "resolveHost"));
 }
 
 }  // namespace hostbrick

@@ -44,8 +44,8 @@ Bytes ask(const std::string& path, nvme_passthru_cmd command, std::uint32_t leng
 
 }  // namespace
 
-Bytes identify(const std::string& device, std::uint8_t cns, std::uint32_t namespace_id,
-               std::chrono::milliseconds timeout) {
+Bytes identify_nvme(const std::string& device, std::uint8_t cns, std::uint32_t namespace_id,
+                    std::chrono::milliseconds timeout) {
   nvme_passthru_cmd command{};
   command.opcode = identify_opcode;
   command.nsid = namespace_id;

@@ -17,8 +17,8 @@ namespace hostbrick {
 // live.
 
 /** Identify (5.17): the data structure `cns`, 4096 bytes. `namespace_id` is 0 where the structure has none. */
-Bytes identify(const std::string& device, std::uint8_t cns, std::uint32_t namespace_id,
-               std::chrono::milliseconds timeout);
+Bytes identify_nvme(const std::string& device, std::uint8_t cns, std::uint32_t namespace_id,
+                    std::chrono::milliseconds timeout);
 
 /** What to read of which log page. */
 struct LogPage {

@@ -11,7 +11,7 @@
 
 namespace hostbrick {
 
-namespace {
+namespace nvme {
 
 Napi::Value options(const Napi::CallbackInfo& info) {
   return start_call(info.Env(), text(info[0]), fabrics_options,
@@ -35,8 +35,8 @@ Napi::Value identify_structure(const Napi::CallbackInfo& info) {
       info.Env(), text(info[0]),
       [device = text(info[1]), cns = static_cast<std::uint8_t>(info[2].As<Napi::Number>().Uint32Value()),
        namespace_id = info[3].As<Napi::Number>().Uint32Value(),
-       timeout = to_timeout(info[4])] { return identify(device, cns, namespace_id, timeout); },
-      to_buffer);
+       timeout = to_timeout(info[4])] { return identify_nvme(device, cns, namespace_id, timeout); },
+      copy_to_buffer);
 }
 
 LogPage to_log_page(const Napi::Object& page) {
@@ -54,21 +54,21 @@ Napi::Value read_log(const Napi::CallbackInfo& info) {
       [device = text(info[1]), page = to_log_page(info[2].As<Napi::Object>()), timeout = to_timeout(info[3])] {
         return log_page(device, page, timeout);
       },
-      to_buffer);
+      copy_to_buffer);
 }
 
 Napi::Value rescan(const Napi::CallbackInfo& info) {
   return start_call(info.Env(), text(info[0]), [device = text(info[1])] { rescan_controller(device); });
 }
 
-}  // namespace
+}  // namespace nvme
 
 void export_nvme(Napi::Env env, Napi::Object exports) {
-  exports.Set("fabricsOptions", Napi::Function::New(env, options, "fabricsOptions"));
-  exports.Set("connectFabrics", Napi::Function::New(env, connect, "connectFabrics"));
-  exports.Set("identifyNvme", Napi::Function::New(env, identify_structure, "identifyNvme"));
-  exports.Set("nvmeLogPage", Napi::Function::New(env, read_log, "nvmeLogPage"));
-  exports.Set("rescanController", Napi::Function::New(env, rescan, "rescanController"));
+  exports.Set("fabricsOptions", Napi::Function::New(env, nvme::options, "fabricsOptions"));
+  exports.Set("connectFabrics", Napi::Function::New(env, nvme::connect, "connectFabrics"));
+  exports.Set("identifyNvme", Napi::Function::New(env, nvme::identify_structure, "identifyNvme"));
+  exports.Set("nvmeLogPage", Napi::Function::New(env, nvme::read_log, "nvmeLogPage"));
+  exports.Set("rescanController", Napi::Function::New(env, nvme::rescan, "rescanController"));
 }
 
 }  // namespace hostbrick

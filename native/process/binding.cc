@@ -11,7 +11,7 @@
 
 namespace hostbrick {
 
-namespace {
+namespace process {
 
 Napi::Value to_object(Napi::Env env, const Ending& ending) {
   auto object = Napi::Object::New(env);
@@ -61,12 +61,12 @@ Napi::Value try_lock(const Napi::CallbackInfo& info) {
   }
 }
 
-}  // namespace
+}  // namespace process
 
 void export_process(Napi::Env env, Napi::Object exports) {
-  exports.Set("runProgram", Napi::Function::New(env, run, "runProgram"));
-  exports.Set("lockByte", Napi::Function::New(env, lock, "lockByte"));
-  exports.Set("tryLockByte", Napi::Function::New(env, try_lock, "tryLockByte"));
+  exports.Set("runProgram", Napi::Function::New(env, process::run, "runProgram"));
+  exports.Set("lockByte", Napi::Function::New(env, process::lock, "lockByte"));
+  exports.Set("tryLockByte", Napi::Function::New(env, process::try_lock, "tryLockByte"));
 }
 
 }  // namespace hostbrick

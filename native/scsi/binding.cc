@@ -11,11 +11,11 @@
 
 namespace hostbrick {
 
-namespace {
+namespace scsi {
 
 Napi::Value to_object(Napi::Env env, const Identification& answers) {
   const auto value = [env](const std::optional<Bytes>& answer) {
-    return answer ? to_buffer(env, *answer) : env.Null();
+    return answer ? copy_to_buffer(env, *answer) : env.Null();
   };
   auto object = Napi::Object::New(env);
   object.Set("standard", value(answers.standard));
@@ -34,7 +34,7 @@ Napi::Value identify_if_running(const Napi::CallbackInfo& info) {
       });
 }
 
-template <auto Command, auto Convert = to_buffer>
+template <auto Command, auto Convert = copy_to_buffer>
 Napi::Value ask(const Napi::CallbackInfo& info) {
   return start_call(
       info.Env(), info[0].As<Napi::String>(),
@@ -44,13 +44,13 @@ Napi::Value ask(const Napi::CallbackInfo& info) {
       Convert);
 }
 
-}  // namespace
+}  // namespace scsi
 
 void export_scsi(Napi::Env env, Napi::Object exports) {
-  exports.Set("identify", Napi::Function::New(env, ask<identify, to_object>, "identify"));
-  exports.Set("identifyRunning", Napi::Function::New(env, identify_if_running, "identifyRunning"));
-  exports.Set("reportLuns", Napi::Function::New(env, ask<report_luns>, "reportLuns"));
-  exports.Set("readCapacity", Napi::Function::New(env, ask<read_capacity>, "readCapacity"));
+  exports.Set("identify", Napi::Function::New(env, scsi::ask<identify, scsi::to_object>, "identify"));
+  exports.Set("identifyRunning", Napi::Function::New(env, scsi::identify_if_running, "identifyRunning"));
+  exports.Set("reportLuns", Napi::Function::New(env, scsi::ask<report_luns>, "reportLuns"));
+  exports.Set("readCapacity", Napi::Function::New(env, scsi::ask<read_capacity>, "readCapacity"));
 }
 
 }  // namespace hostbrick

@@ -15,7 +15,7 @@
 
 namespace hostbrick {
 
-namespace {
+namespace sysfs {
 
 Napi::Value read(const Napi::CallbackInfo& info) {
   return start_call(
@@ -88,16 +88,16 @@ Napi::Value walk_in_parts(const Napi::CallbackInfo& info) {
   return start_part(info.Env(), info[0].As<Napi::String>(), walk);
 }
 
-}  // namespace
+}  // namespace sysfs
 
 void export_sysfs(Napi::Env env, Napi::Object exports) {
-  exports.Set("readFile", Napi::Function::New(env, read, "readFile"));
-  exports.Set("readFiles", Napi::Function::New(env, read_many, "readFiles"));
-  exports.Set("listDirectory", Napi::Function::New(env, list, "listDirectory"));
-  exports.Set("writeAttribute", Napi::Function::New(env, write_value, "writeAttribute"));
-  exports.Set("writeAttributeIf", Napi::Function::New(env, write_value_if, "writeAttributeIf"));
-  exports.Set("walkInParts", Napi::Function::New(env, walk_in_parts, "walkInParts"));
-  exports.Set("walk", Napi::Function::New(env, walk_folders, "walk"));
+  exports.Set("readFile", Napi::Function::New(env, sysfs::read, "readFile"));
+  exports.Set("readFiles", Napi::Function::New(env, sysfs::read_many, "readFiles"));
+  exports.Set("listDirectory", Napi::Function::New(env, sysfs::list, "listDirectory"));
+  exports.Set("writeAttribute", Napi::Function::New(env, sysfs::write_value, "writeAttribute"));
+  exports.Set("writeAttributeIf", Napi::Function::New(env, sysfs::write_value_if, "writeAttributeIf"));
+  exports.Set("walkInParts", Napi::Function::New(env, sysfs::walk_in_parts, "walkInParts"));
+  exports.Set("walk", Napi::Function::New(env, sysfs::walk_folders, "walk"));
 }
 
 }  // namespace hostbrick

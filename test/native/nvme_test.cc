@@ -119,7 +119,7 @@ TEST_CASE("the reason of a failed connect is what the drivers say, but not of ot
 
 TEST_CASE("what is no controller is refused by the kernel") {
   for (const std::function<void(const std::string&)>& verb : std::vector<std::function<void(const std::string&)>>{
-           [](const std::string& device) { (void)identify(device, 1, 0, 1s); },
+           [](const std::string& device) { (void)identify_nvme(device, 1, 0, 1s); },
            [](const std::string& device) { (void)log_page(device, {0x70, 0, 0, 1024}, 1s); },
            [](const std::string& device) { rescan_controller(device); },
        }) {
@@ -131,7 +131,7 @@ TEST_CASE("what is no controller is refused by the kernel") {
 
 TEST_CASE("commands are laid out as the specification says") {
   const PlayedController played;
-  CHECK(identify("/dev/null", 0x02, 9, 1500ms) == Bytes(4096, 7));
+  CHECK(identify_nvme("/dev/null", 0x02, 9, 1500ms) == Bytes(4096, 7));
   CHECK(played.command.opcode == 0x06);
   CHECK(played.command.flags == 0);
   CHECK(played.command.nsid == 9);
@@ -164,17 +164,17 @@ TEST_CASE("a log page that no command can ask for is refused before the kernel i
 TEST_CASE("what the controller says is told from what the kernel says") {
   {
     const PlayedController played(0x400b);
-    const auto failure = failure_of([] { (void)identify("/dev/null", 0, 1, 1s); });
+    const auto failure = failure_of([] { (void)identify_nvme("/dev/null", 0, 1, 1s); });
     CHECK(failure.error() == EIO);
     CHECK(failure.detail() == "status 0/0b, do not retry");
   }
   {
     const PlayedController played(0x0303);
-    CHECK(failure_of([] { (void)identify("/dev/null", 0, 1, 1s); }).detail() == "status 3/03");
+    CHECK(failure_of([] { (void)identify_nvme("/dev/null", 0, 1, 1s); }).detail() == "status 3/03");
   }
   {
     const PlayedController played(-EINTR);
-    const auto failure = failure_of([] { (void)identify("/dev/null", 0, 1, 1s); });
+    const auto failure = failure_of([] { (void)identify_nvme("/dev/null", 0, 1, 1s); });
     CHECK(failure.error() == EINTR);
     CHECK(failure.detail().empty());
   }
