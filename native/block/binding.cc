@@ -9,6 +9,7 @@
 namespace hostbrick {
 
 namespace block {
+namespace {
 
 Napi::Value to_object(Napi::Env env, const DeviceFacts& facts) {
   auto object = Napi::Object::New(env);
@@ -54,6 +55,7 @@ Napi::Value read(const Napi::CallbackInfo& info) {
       copy_to_buffer);
 }
 
+}  // namespace
 }  // namespace block
 
 void export_block(Napi::Env env, Napi::Object exports) {

@@ -10,6 +10,7 @@
 namespace hostbrick {
 
 namespace dm {
+namespace {
 
 Napi::Array to_array(Napi::Env env, const std::vector<MapTarget>& targets) {
   auto array = Napi::Array::New(env, targets.size());
@@ -50,6 +51,7 @@ Napi::Value remove(const Napi::CallbackInfo& info) {
   });
 }
 
+}  // namespace
 }  // namespace dm
 
 void export_dm(Napi::Env env, Napi::Object exports) {

@@ -10,6 +10,7 @@
 namespace hostbrick {
 
 namespace files {
+namespace {
 
 std::string text(const Napi::Object& object, const char* key) { return object.Get(key).As<Napi::String>(); }
 
@@ -55,6 +56,7 @@ Napi::Value resolve(const Napi::CallbackInfo& info) {
       [](Napi::Env env, const std::string& resolved) { return Napi::String::New(env, resolved); });
 }
 
+}  // namespace
 }  // namespace files
 
 void export_files(Napi::Env env, Napi::Object exports) {

@@ -13,6 +13,7 @@
 namespace hostbrick {
 
 namespace host {
+namespace {
 
 struct HostFacts {
   std::vector<FileRead> files;
@@ -38,6 +39,7 @@ Napi::Value read_host(const Napi::CallbackInfo& info) {
       to_object);
 }
 
+}  // namespace
 }  // namespace host
 
 void export_host(Napi::Env env, Napi::Object exports) {

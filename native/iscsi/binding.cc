@@ -7,6 +7,7 @@
 
 namespace hostbrick {
 
+namespace iscsi {
 namespace {
 
 const char* name_of(SessionEvent::Kind kind) {
@@ -45,16 +46,17 @@ Napi::Value open_session_monitor(const Napi::CallbackInfo& info) {
 }
 
 }  // namespace
+}  // namespace iscsi
 
 // What deliver_batch finds by the batch's type.
 static std::vector<napi_value> to_arguments(Napi::Env env, NetlinkBatch<SessionEvent>& batch) {
   auto events = Napi::Array::New(env, batch.events.size());
-  for (std::uint32_t i = 0; i < events.Length(); ++i) events.Set(i, to_object(env, batch.events[i]));
+  for (std::uint32_t i = 0; i < events.Length(); ++i) events.Set(i, iscsi::to_object(env, batch.events[i]));
   return {events, Napi::Boolean::New(env, batch.lost)};
 }
 
 void export_iscsi(Napi::Env env, Napi::Object exports) {
-  exports.Set("openSessionMonitor", Napi::Function::New(env, open_session_monitor, "openSessionMonitor"));
+  exports.Set("openSessionMonitor", Napi::Function::New(env, iscsi::open_session_monitor, "openSessionMonitor"));
 }
 
 }  // namespace hostbrick

@@ -17,6 +17,7 @@
 namespace hostbrick {
 
 namespace network {
+namespace {
 
 Napi::Value resolve(const Napi::CallbackInfo& info) {
   const auto host = info[0].As<Napi::String>().Utf8Value();
@@ -83,6 +84,7 @@ Napi::Value ask(const Napi::CallbackInfo& info) {
       [name, request = to_bytes(info[1]), timeout] { return ask_abstract(name, request, timeout); }, to_object);
 }
 
+}  // namespace
 }  // namespace network
 
 void export_network(Napi::Env env, Napi::Object exports) {

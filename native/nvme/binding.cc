@@ -12,6 +12,7 @@
 namespace hostbrick {
 
 namespace nvme {
+namespace {
 
 Napi::Value options(const Napi::CallbackInfo& info) {
   return start_call(info.Env(), text(info[0]), fabrics_options,
@@ -61,6 +62,7 @@ Napi::Value rescan(const Napi::CallbackInfo& info) {
   return start_call(info.Env(), text(info[0]), [device = text(info[1])] { rescan_controller(device); });
 }
 
+}  // namespace
 }  // namespace nvme
 
 void export_nvme(Napi::Env env, Napi::Object exports) {

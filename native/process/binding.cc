@@ -12,6 +12,7 @@
 namespace hostbrick {
 
 namespace process {
+namespace {
 
 Napi::Value to_object(Napi::Env env, const Ending& ending) {
   auto object = Napi::Object::New(env);
@@ -61,6 +62,7 @@ Napi::Value try_lock(const Napi::CallbackInfo& info) {
   }
 }
 
+}  // namespace
 }  // namespace process
 
 void export_process(Napi::Env env, Napi::Object exports) {

@@ -12,6 +12,7 @@
 namespace hostbrick {
 
 namespace scsi {
+namespace {
 
 Napi::Value to_object(Napi::Env env, const Identification& answers) {
   const auto value = [env](const std::optional<Bytes>& answer) {
@@ -44,6 +45,7 @@ Napi::Value ask(const Napi::CallbackInfo& info) {
       Convert);
 }
 
+}  // namespace
 }  // namespace scsi
 
 void export_scsi(Napi::Env env, Napi::Object exports) {

@@ -16,6 +16,7 @@
 namespace hostbrick {
 
 namespace sysfs {
+namespace {
 
 Napi::Value read(const Napi::CallbackInfo& info) {
   return start_call(
@@ -88,6 +89,7 @@ Napi::Value walk_in_parts(const Napi::CallbackInfo& info) {
   return start_part(info.Env(), info[0].As<Napi::String>(), walk);
 }
 
+}  // namespace
 }  // namespace sysfs
 
 void export_sysfs(Napi::Env env, Napi::Object exports) {

@@ -11,6 +11,7 @@
 
 namespace hostbrick {
 
+namespace udev {
 namespace {
 
 Napi::Value open_monitor(const Napi::CallbackInfo& info) {
@@ -33,6 +34,7 @@ Napi::Value open_monitor(const Napi::CallbackInfo& info) {
 }
 
 }  // namespace
+}  // namespace udev
 
 // What deliver_batch finds by the batch's type.
 static std::vector<napi_value> to_arguments(Napi::Env env, UeventBatch& batch) {
@@ -47,7 +49,7 @@ static std::vector<napi_value> to_arguments(Napi::Env env, UeventBatch& batch) {
 }
 
 void export_udev(Napi::Env env, Napi::Object exports) {
-  exports.Set("openMonitor", Napi::Function::New(env, open_monitor, "openMonitor"));
+  exports.Set("openMonitor", Napi::Function::New(env, udev::open_monitor, "openMonitor"));
 }
 
 }  // namespace hostbrick
