@@ -57,7 +57,8 @@ describe('tracked devices', { skip: name === '' && 'no block devices here' }, ()
     assert.equal(tracked.lookAtOnce({ all: true, names: [] }, look), undefined)
   })
 
-  it('have gone when a look has nothing of them', async () => {
+  const without = lonely === '' && 'every block device here is related to another'
+  it('have gone when a look has nothing of them', { skip: without }, async () => {
     const tracked = new TrackedDevices()
     await tracked.look({ all: false, names: [lonely] })
     const was = tracked.byName.get(lonely)
