@@ -123,14 +123,10 @@ export class MapAssembly implements Disposable {
   }
 }
 
-/** What multipathd says in the end: a command that it was too busy for is refused after 4 s, and nothing has been done. */
 async function ask(command: string, signal: AbortSignal): Promise<string> {
-  for (;;) {
-    try {
-      return (await askMultipathd(command, signal)) ?? 'multipathd is not running'
-    } catch (error) {
-      const busy = error instanceof BrickError && error.code === 'TIMEOUT'
-      if (!busy || signal.aborted) return String(error)
-    }
+  try {
+    return (await askMultipathd(command, signal)) ?? 'multipathd is not running'
+  } catch (error) {
+    return String(error)
   }
 }

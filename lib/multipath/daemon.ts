@@ -12,12 +12,25 @@ const lengthSize = 8
 
 /**
  * Gives multipathd one command (multipathd(8)) and returns what it says, without the newline at its end; undefined when
- * no multipathd is running.
+ * no multipathd is running. One that is too busy refuses a command after 4 s, undone (check_timeout in
+ * multipathd/uxlsnr.c), and is given it again for as long as the caller waits.
  *
- * @throws BrickError DEVICE_IN_USE, DEVICE_NOT_FOUND, PERMISSION_DENIED, TIMEOUT when it is busy with something else, or
- *   TOOL_FAILED when the answer is another failure or none
+ * @throws BrickError DEVICE_IN_USE, DEVICE_NOT_FOUND, PERMISSION_DENIED, or TOOL_FAILED when the answer is another failure
+ *   or none
  */
 export async function askMultipathd(command: string, signal: AbortSignal): Promise<string | undefined> {
+  for (;;) {
+    try {
+      return await tryMultipathd(command, signal)
+    } catch (error) {
+      signal.throwIfAborted()
+      if (!(error instanceof BrickError && error.code === 'TIMEOUT')) throw error
+    }
+  }
+}
+
+/** The same, given once. @throws BrickError TIMEOUT, too, when it is busy with something else */
+export async function tryMultipathd(command: string, signal: AbortSignal): Promise<string | undefined> {
   try {
     const answer = await finish(binding().exchange(listeners, frame(command), 'counted'), signal)
     return verdict(command, unframe(answer))

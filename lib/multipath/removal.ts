@@ -8,7 +8,7 @@ import type { Disk } from '../scsi/unit.ts'
 import { together } from '../together.ts'
 import { ofSubsystem } from '../udev/uevents.ts'
 import { Watch } from '../wait.ts'
-import { askMultipathd } from './daemon.ts'
+import { askMultipathd, tryMultipathd } from './daemon.ts'
 import { mapExists, mapsOf } from './map.ts'
 import type { MultipathMap, PartitionedMap } from './map.ts'
 import { parseMultipathStatus } from './map-status.ts'
@@ -178,11 +178,11 @@ async function isQueueing(map: MultipathMap, signal: AbortSignal): Promise<boole
 
 /**
  * Has multipathd forget a disk that is to be removed. From udev it would hear of that only later, and could meanwhile
- * take another disk of the same name for this one. It may not know the disk, or not run.
+ * take another disk of the same name for this one. It may not know the disk, not run, or be too busy to be waited for.
  */
 export async function forgetPath({ name }: Pick<Disk, 'name'>, signal: AbortSignal): Promise<void> {
   try {
-    await askMultipathd(`del path ${name}`, signal)
+    await tryMultipathd(`del path ${name}`, signal)
   } catch (error) {
     signal.throwIfAborted()
     if (!(error instanceof BrickError)) throw error
@@ -213,7 +213,7 @@ async function tryToRemove(map: PartitionedMap, signal: AbortSignal): Promise<bo
  * the map (any more), or gives no reason, not even when somebody has opened the map after it had looked (dm_flush_map__
  * in libmultipath/devmapper.c).
  *
- * @throws BrickError DEVICE_IN_USE, PERMISSION_DENIED or TIMEOUT
+ * @throws BrickError DEVICE_IN_USE or PERMISSION_DENIED
  */
 async function told(command: string, { name }: MultipathMap, signal: AbortSignal): Promise<boolean> {
   try {
