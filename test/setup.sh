@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 packages=(g++ make cmake ninja-build doctest-dev)
 for group in "$@"; do
   case $group in
-    lab) packages+=(qemu-system-x86 debootstrap busybox-static cpio kmod xz-utils) ;;
+    lab) packages+=(qemu-system-x86 debootstrap busybox-static e2fsprogs cpio kmod xz-utils) ;;
     lint)
       # Debian 12 has these under their version only; in later releases the plain name is at least as new.
       suffix=$(. /etc/os-release && [[ ${VERSION_ID:-} != 12 ]] || echo -19)

@@ -65,7 +65,7 @@ run_guest() {
     -chardev file,id=output,path=/dev/stdout -device virtserialport,chardev=output,name=lab.output \
     -chardev "file,id=exit,path=$channels/exit" -device virtserialport,chardev=exit,name=lab.exit \
     -fw_cfg "name=opt/lab/command,file=$channels/command" \
-    -virtfs "local,mount_tag=root,path=$lab/root,$shared" \
+    -drive "file=$lab/root.ext4,format=raw,if=none,id=root,readonly=on" -device virtio-blk-pci,drive=root \
     -virtfs "local,mount_tag=share,path=$repository,$shared" \
     -device virtio-rng-pci \
     -netdev hubport,id=first,hubid=0 -device e1000e,netdev=first,mac=52:54:00:00:00:01 \
