@@ -28,7 +28,7 @@ export interface LiveMap extends MultipathMap {
 export interface PartitionedMap extends MultipathMap {
   /** The kernel's names of its paths' disks. */
   readonly slaves: readonly string[]
-  readonly partitions: readonly { readonly path: string; readonly name: string }[]
+  readonly partitions: readonly Omit<MultipathMap, 'wwid'>[]
 }
 
 /**
@@ -60,7 +60,7 @@ function asPartitionedMap(
   const partitions = holders.flatMap((holder) => {
     const partition = byName.get(holder)
     return partition?.map && /^part\d+-mpath-/.test(partition.map.uuid)
-      ? [{ path: partition.path, name: partition.map.name }]
+      ? [{ device: holder, path: partition.path, name: partition.map.name }]
       : []
   })
   return [{ device, path, name: map.name, wwid, slaves, partitions }]

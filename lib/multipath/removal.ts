@@ -6,7 +6,6 @@ import { BrickError } from '../errors.ts'
 import { blockDevices } from '../inventory/inventory.ts'
 import type { Disk } from '../scsi/unit.ts'
 import { together } from '../together.ts'
-import { ofSubsystem } from '../udev/uevents.ts'
 import { Watch } from '../wait.ts'
 import { askMultipathd, tryMultipathd } from './daemon.ts'
 import { mapExists, mapsOf } from './map.ts'
@@ -121,15 +120,18 @@ async function isMapInUse({ path, partitions }: PartitionedMap, signal: AbortSig
  * @throws BrickError DEVICE_IN_USE
  */
 export async function removeMap(map: PartitionedMap, signal: AbortSignal): Promise<void> {
-  const patience = withDeadline(signal, closePatience)
-  using closed = new Watch('udev', [ofSubsystem('block')])
+  // Of others as well, many that go at once would have multipathd asked for each whenever udev is done with one.
+  const nodes = [...map.partitions, map].map(({ device }) => `/${device}`)
+  using closed = new Watch('udev', nodes)
   using gone = new Watch('kernel', [`/${map.device}`], ({ action }) => action === 'remove')
-  try {
-    await closed.until(async () => ((await tryToRemove(map, patience)) ? true : undefined), patience)
-  } catch (error) {
-    signal.throwIfAborted()
-    throw patience.aborted ? inUse(map.path) : error
-  }
+  let openSince: number | undefined
+  await closed.until(async () => {
+    if (await tryToRemove(map, signal)) return true
+    // From the first refusal on, and until another one: a busy multipathd may not say for longer than that.
+    openSince ??= performance.now()
+    if (performance.now() - openSince >= closePatience) throw inUse(map.path)
+    return undefined
+  }, signal)
   await gone.until(async () => ((await mapExists(map, signal)) ? undefined : true), signal)
 }
 

@@ -290,6 +290,14 @@ describe('a detach', () => {
     await connector.disconnectVolume(volume, info)
   })
 
+  it('does not take a map for one in use when multipathd is too busy to say', async () => {
+    const info = await connectWhole()
+    process.kill(multipathd.pid, 'SIGSTOP')
+    // Longer than those who have a map open have to close it.
+    setTimeout(() => process.kill(multipathd.pid, 'SIGCONT'), 11_000)
+    await connector.disconnectVolume(volume, info)
+  })
+
   it('resumes a map that was left suspended', async () => {
     const info = await connectWhole()
     run('dmsetup', 'suspend', '--noflush', mapName(info))
