@@ -46,7 +46,9 @@ export function mapsOf(
   host: Devices,
 ): PartitionedMap[] {
   const holders = disks.flatMap((disk) => disk.holders).map((name) => host.byName.get(name))
-  const orphans = wwids.flatMap((wwid) => host.byWwid.get(wwid) ?? []).filter(({ slaves }) => slaves.length === 0)
+  const orphans = host.devices.filter(
+    ({ map, slaves }) => map !== null && wwids.includes(wwidOf(map.uuid) ?? '') && slaves.length === 0,
+  )
   const found = [...holders, ...orphans].filter((device) => device !== undefined)
   return [...new Set(found)].flatMap((device) => asPartitionedMap(device, host))
 }

@@ -79,6 +79,7 @@ class CheckedPages {
   readonly page80: Buffer | undefined
   /** Where the descriptors of page 0x83 begin. */
   readonly starts: readonly number[]
+  #designators: readonly Designator[] | undefined
 
   constructor(pages: IdentityPages) {
     this.given = pages
@@ -88,8 +89,8 @@ class CheckedPages {
     if (this.page80) endOf(this.page80, 0x80)
   }
 
-  get designators(): Designator[] {
-    return this.page83 ? parsePage83(this.page83) : []
+  get designators(): readonly Designator[] {
+    return (this.#designators ??= this.page83 ? parsePage83(this.page83) : [])
   }
 
   /** Of the unit itself. Neither the kernel nor multipathd knows the SCSI-2 form. */
@@ -159,8 +160,7 @@ export function compareUnits(noted: ScsiIdentity | null, live: ScsiIdentity): 's
   if (noted === null) return 'unknown'
   if (sameUnit(noted, live)) return 'same'
   if (noted.key === null || live.key === null) return 'unknown'
-  const [worldWideNoted, worldWideLive] = [noted, live].map((identity) => worldWideNames(identity).length > 0)
-  return worldWideNoted === worldWideLive ? 'another' : 'unknown'
+  return hasWorldWideName(noted) === hasWorldWideName(live) ? 'another' : 'unknown'
 }
 
 /**
@@ -170,12 +170,21 @@ export function compareUnits(noted: ScsiIdentity | null, live: ScsiIdentity): 's
  * prefix `scsi-`.
  */
 export function matchesWwn(identity: ScsiIdentity, wwn: string): boolean {
-  const given = trim(wwn).replace(/^scsi-/i, '')
-  const { kernel, udev, multipath } = identity.names
-  const known = identity.designators.filter(isOfUnit).map(({ value }) => value)
-  for (const name of [udev, multipath]) if (name !== null) known.push(...spellings(name))
-  if (kernel !== null) known.push(trim(kernel))
-  return spellings(given).some((name) => !isBlank(name) && known.includes(name))
+  const known = knownTexts.get(identity) ?? textsOf(identity)
+  knownTexts.set(identity, known)
+  return spellings(trim(wwn).replace(/^scsi-/i, '')).some((name) => !isBlank(name) && known.includes(name))
+}
+
+/** Of identities that were compared: many volumes are looked for among the disks of one look. */
+const knownTexts = new WeakMap<ScsiIdentity, readonly string[]>()
+
+/** The canonical texts of all names of a unit. */
+function textsOf({ names, designators }: ScsiIdentity): string[] {
+  const { kernel, udev, multipath } = names
+  const texts = designators.filter(isOfUnit).map(({ value }) => value)
+  for (const name of [udev, multipath]) if (name !== null) texts.push(...spellings(name))
+  if (kernel !== null) texts.push(trim(kernel))
+  return texts
 }
 
 /** The canonical texts that a name can stand for. */
@@ -189,6 +198,11 @@ function spellings(name: string): string[] {
   if (/^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i.test(name)) return [`uuid.${name.toLowerCase()}`]
   if (/^(?:naa|eui|iqn|uuid)\./i.test(name)) return [name.toLowerCase()]
   return [name.replace(/^t10\./i, 't10.'), foldBlanks(name)]
+}
+
+/** Whether it has a name by which it can be told from all other units, and which decides alone. */
+export function hasWorldWideName(identity: ScsiIdentity): boolean {
+  return worldWideNames(identity).length > 0
 }
 
 function worldWideNames({ designators }: ScsiIdentity): string[] {
