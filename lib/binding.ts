@@ -178,8 +178,11 @@ export interface Binding {
   readDevice(lane: string, path: string, offset: number, length: number): Job<Buffer>
   /** Its answers to three INQUIRYs; null for a question that it does not know. */
   identify(lane: string, device: string, timeout: number): Job<Identification>
-  /** The same; null when the attribute `state` says that the kernel sends the device no commands, or is not there. */
-  identifyRunning(lane: string, device: string, state: string, timeout: number): Job<Identification | null>
+  /**
+   * Page 0x83 alone, empty when it does not know that; null when the attribute `state` says that the kernel sends the device
+   * no commands, or is not there.
+   */
+  designatorsIfRunning(lane: string, device: string, state: string, timeout: number): Job<Buffer | null>
   reportLuns(lane: string, device: string, timeout: number): Job<Buffer>
   readCapacity(lane: string, device: string, timeout: number): Job<Buffer>
   /**

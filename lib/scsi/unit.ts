@@ -4,7 +4,7 @@ import { deviceFacts, deviceLane, factsWhenOpen } from '../block/disk.ts'
 import { bytesOf, listDirectory, readFile, readFiles } from '../files.ts'
 import type { FileRead } from '../files.ts'
 import { Watch } from '../wait.ts'
-import { identify } from './identity.ts'
+import { hasWorldWideName, identify } from './identity.ts'
 import type { ScsiIdentity } from './identity.ts'
 import { parseInquiry } from './responses.ts'
 
@@ -63,9 +63,12 @@ async function isConnected({ hctl }: UnitAddress, signal: AbortSignal): Promise<
     signal,
   )
   if (bytesOf(state, ['ENOENT', 'ENODEV']) === undefined) return false
-  const [first = 0] = bytesOf(inquiry, ['ENOENT', 'ENODEV', 'EINVAL']) ?? []
-  // The peripheral qualifier (SPC, standard INQUIRY data).
-  return first >> 5 === 0
+  return isOfUnit(bytesOf(inquiry, ['ENOENT', 'ENODEV', 'EINVAL']) ?? Buffer.of(0))
+}
+
+/** What the peripheral qualifier of data or a page says, with which both begin (SPC, INQUIRY command). */
+function isOfUnit(data: Buffer): boolean {
+  return data.length > 0 && data.readUInt8(0) >> 5 === 0
 }
 
 export const hostScan: UnitAccess = {
@@ -143,14 +146,16 @@ export async function remove(
   signal: AbortSignal,
   { offline = false, only = null }: { offline?: boolean; only?: number | null } = {},
 ): Promise<void> {
-  using watch = new Watch('kernel', [`/${unit.hctl}`], ({ action }) => action === 'remove')
   if (offline) await takeOffline(unit, signal)
   try {
+    // With this it has gone: sdev_store_delete in drivers/scsi/scsi_sysfs.c.
     await finish(writeTo(unit, 'delete', '1', only), signal)
   } catch (error) {
     if (!failedWith(error, 'ENOENT', 'ENODEV')) throw error
+    // Somebody else has begun to remove it.
+    using watch = new Watch('kernel', [`/${unit.hctl}`], ({ action }) => action === 'remove')
+    await watch.until(async () => ((await unitExists(unit, signal)) ? undefined : true), signal)
   }
-  await watch.until(async () => ((await unitExists(unit, signal)) ? undefined : true), signal)
 }
 
 /**
@@ -200,15 +205,21 @@ export async function liveIdentity({ path }: Disk, signal: AbortSignal): Promise
   return identityIn(await finish(binding().identify(deviceLane(path), path, commandTimeout), signal))
 }
 
-/** The same; null when the kernel sends it no commands, as it is offline, has gone, or its transport has lost the target. */
+/**
+ * The same by as few commands as it takes to compare it: of a unit with a world-wide name nothing else is asked. Null when the
+ * kernel sends it no commands, as it is offline, has gone, or its transport has lost the target.
+ */
 export async function liveIdentityInReach(
   { hctl }: UnitAddress,
-  { path }: Disk,
+  disk: Disk,
   signal: AbortSignal,
 ): Promise<ScsiIdentity | undefined | null> {
-  const asked = binding().identifyRunning(deviceLane(path), path, `${folder(hctl)}/state`, commandTimeout)
-  const answers = await finish(asked, signal)
-  return answers && identityIn(answers)
+  const { path } = disk
+  const asked = binding().designatorsIfRunning(deviceLane(path), path, `${folder(hctl)}/state`, commandTimeout)
+  const page83 = await finish(asked, signal)
+  if (page83 === null) return null
+  const identity = isOfUnit(page83) ? identify({ page83, vendor: '', model: '' }) : undefined
+  return identity && hasWorldWideName(identity) ? identity : await liveIdentity(disk, signal)
 }
 
 function identityIn({ standard, page83, page80 }: Identification): ScsiIdentity | undefined {

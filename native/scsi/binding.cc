@@ -25,14 +25,12 @@ Napi::Value to_object(Napi::Env env, const Identification& answers) {
   return object;
 }
 
-Napi::Value identify_if_running(const Napi::CallbackInfo& info) {
+Napi::Value ask_if_running(const Napi::CallbackInfo& info) {
   return start_call(
       info.Env(), info[0].As<Napi::String>(),
       [device = info[1].As<Napi::String>().Utf8Value(), state = info[2].As<Napi::String>().Utf8Value(),
-       timeout = to_timeout(info[3])] { return identify_running(device, state, timeout); },
-      [](Napi::Env env, const std::optional<Identification>& answers) {
-        return answers ? to_object(env, *answers) : env.Null();
-      });
+       timeout = to_timeout(info[3])] { return designators_if_running(device, state, timeout); },
+      [](Napi::Env env, const std::optional<Bytes>& page) { return page ? copy_to_buffer(env, *page) : env.Null(); });
 }
 
 template <auto Command, auto Convert = copy_to_buffer>
@@ -50,7 +48,7 @@ Napi::Value ask(const Napi::CallbackInfo& info) {
 
 void export_scsi(Napi::Env env, Napi::Object exports) {
   exports.Set("identify", Napi::Function::New(env, scsi::ask<identify, scsi::to_object>, "identify"));
-  exports.Set("identifyRunning", Napi::Function::New(env, scsi::identify_if_running, "identifyRunning"));
+  exports.Set("designatorsIfRunning", Napi::Function::New(env, scsi::ask_if_running, "designatorsIfRunning"));
   exports.Set("reportLuns", Napi::Function::New(env, scsi::ask<report_luns>, "reportLuns"));
   exports.Set("readCapacity", Napi::Function::New(env, scsi::ask<read_capacity>, "readCapacity"));
 }

@@ -4,7 +4,7 @@
 
 namespace hostbrick {
 
-/** identify, reportLuns, readCapacity(lane, device, timeout), identifyRunning(lane, device, state, timeout) */
+/** identify, reportLuns, readCapacity(lane, device, timeout), designatorsIfRunning(lane, device, state, timeout) */
 void export_scsi(Napi::Env env, Napi::Object exports);
 
 }  // namespace hostbrick

@@ -120,10 +120,10 @@ Identification identify(const std::string& device, std::chrono::milliseconds tim
   return {unless_unknown([&] { return ask_standard(unit, timeout); }), page(0x83), page(0x80)};
 }
 
-std::optional<Identification> identify_running(const std::string& device, const std::string& state,
-                                               std::chrono::milliseconds timeout) {
+std::optional<Bytes> designators_if_running(const std::string& device, const std::string& state,
+                                            std::chrono::milliseconds timeout) {
   if (read_if_there(state) != "running\n") return std::nullopt;
-  return identify(device, timeout);
+  return unless_unknown([&] { return inquire_page(device, 0x83, timeout); }).value_or(Bytes{});
 }
 
 Bytes report_luns(const std::string& device, std::chrono::milliseconds timeout) {

@@ -30,11 +30,11 @@ struct Identification {
 Identification identify(const std::string& device, std::chrono::milliseconds timeout);
 
 /**
- * The same, if the kernel sends the device commands, as its attribute `state` in sysfs says: who asks one that its
- * transport has lost waits until it is back, which may be never.
+ * Page 0x83 alone, if the kernel sends the device commands, as its attribute `state` in sysfs says: who asks one that its
+ * transport has lost waits until it is back, which may be never. Empty where the device does not know the question.
  */
-std::optional<Identification> identify_running(const std::string& device, const std::string& state,
-                                               std::chrono::milliseconds timeout);
+std::optional<Bytes> designators_if_running(const std::string& device, const std::string& state,
+                                            std::chrono::milliseconds timeout);
 
 /** REPORT LUNS: the units that the device's target shows to this initiator (SPC-5 6.33). */
 Bytes report_luns(const std::string& device, std::chrono::milliseconds timeout);

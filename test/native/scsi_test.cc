@@ -49,14 +49,19 @@ class PlayedDevice {
   unsigned timeout = 0;
 };
 
+void refuse(sg_io_hdr_t& header, const Bytes& sense) {
+  header.info = SG_INFO_CHECK;
+  header.status = 0x02;
+  std::ranges::copy(sense, header.sbp);
+  header.sb_len_wr = static_cast<unsigned char>(sense.size());
+}
+
+// What a device says that does not know a page.
+const Bytes unknown_page{0x70, 0, 0x05, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0x24, 0};
+
 // What a device that refuses with this sense data becomes.
 SystemError refusal(const Bytes& sense) {
-  const PlayedDevice played({}, [&sense](sg_io_hdr_t& header) {
-    header.info = SG_INFO_CHECK;
-    header.status = 0x02;
-    std::ranges::copy(sense, header.sbp);
-    header.sb_len_wr = static_cast<unsigned char>(sense.size());
-  });
+  const PlayedDevice played({}, [&sense](sg_io_hdr_t& header) { refuse(header, sense); });
   return failure_of([] { inquire("/dev/null", 1s); });
 }
 
@@ -148,12 +153,7 @@ TEST_CASE("a transport's failure is told apart from a refusal") {
 
 TEST_CASE("a unit that does not know a question is asked the others") {
   const PlayedDevice played(Bytes(96, 7), [](sg_io_hdr_t& header) {
-    const std::array<std::uint8_t, 14> unknown{0x70, 0, 0x05, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0x24};
-    if (header.cmdp[2] != 0x80) return;
-    header.info = SG_INFO_CHECK;
-    header.status = 0x02;
-    std::ranges::copy(unknown, header.sbp);
-    header.sb_len_wr = unknown.size();
+    if (header.cmdp[2] == 0x80) refuse(header, unknown_page);
   });
   const auto answers = identify("/dev/null", 1s);
   CHECK(answers.standard == Bytes(96, 7));
@@ -164,11 +164,17 @@ TEST_CASE("a unit that does not know a question is asked the others") {
 TEST_CASE("a unit is asked only while it is running") {
   const TemporaryFolder folder;
   const PlayedDevice played(Bytes(96, 7), [](sg_io_hdr_t&) {});
-  const auto asked = [](const std::string& state) { return identify_running("/dev/null", state, 1s).has_value(); };
+  const auto asked = [](const std::string& state) { return designators_if_running("/dev/null", state, 1s).has_value(); };
   CHECK(asked(folder.write("running", "running\n")));
   CHECK_FALSE(asked(folder.write("blocked", "blocked\n")));
   CHECK_FALSE(asked(folder / "missing"));
   CHECK(failure_of([&] { asked(folder.path()); }).error() == EISDIR);
+}
+
+TEST_CASE("a unit that does not know page 0x83 has no designators") {
+  const TemporaryFolder folder;
+  const PlayedDevice played({}, [](sg_io_hdr_t& header) { refuse(header, unknown_page); });
+  CHECK(designators_if_running("/dev/null", folder.write("running", "running\n"), 1s) == Bytes{});
 }
 
 TEST_CASE("a unit that cannot answer is none that does not know the question") {

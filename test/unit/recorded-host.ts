@@ -79,8 +79,8 @@ export class RecordedHost {
       return answer(path, page83 && { standard: standardInquiry, page83, page80: Buffer.from([0, 0x80, 0, 0]) })
     }
     replace('identify', (_lane, path) => identify(path))
-    replace('identifyRunning', (_lane, path, state) =>
-      this.#textAt(state) === 'running\n' ? identify(path) : job(Promise.resolve(null)),
+    replace('designatorsIfRunning', (_lane, path, state) =>
+      this.#textAt(state) === 'running\n' ? answer(path, this.#page83(path)) : job(Promise.resolve(null)),
     )
     replace('lockByte', () => job(Promise.resolve(() => undefined)))
     replace('exchange', () => answer<Buffer>('nobody listens', undefined))

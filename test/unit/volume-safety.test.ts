@@ -103,9 +103,10 @@ const detachAll = (): Promise<void> =>
 
 /** Which volume each disk says now that it is, whatever the kernel noted; with null its target shows no unit any more. */
 function playUnits(t: TestContext, units: Readonly<Record<string, string | undefined | null>>): void {
-  const identify = (_lane: string, path: string): object => answer(identification(units[path]))
-  replace(t, 'identify', identify)
-  replace(t, 'identifyRunning', identify)
+  replace(t, 'identify', (_lane: string, path: string) => answer(identification(units[path])))
+  replace(t, 'designatorsIfRunning', (_lane: string, path: string) =>
+    answer(identification(units[path]).page83 ?? Buffer.alloc(0)),
+  )
 }
 
 const identification = (naa: string | undefined | null): Identification => ({
