@@ -30,8 +30,8 @@ struct Identification {
 Identification identify(const std::string& device, std::chrono::milliseconds timeout);
 
 /**
- * Page 0x83 alone, if the kernel sends the device commands, as its attribute `state` in sysfs says: who asks one that its
- * transport has lost waits until it is back, which may be never. Empty where the device does not know the question.
+ * Page 0x83 alone, if the kernel sends the device commands, as its attribute `state` in sysfs says: who asks one that
+ * its transport has lost waits until it is back, which may be never. Empty where the device does not know the question.
  */
 std::optional<Bytes> designators_if_running(const std::string& device, const std::string& state,
                                             std::chrono::milliseconds timeout);

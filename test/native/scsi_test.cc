@@ -164,7 +164,9 @@ TEST_CASE("a unit that does not know a question is asked the others") {
 TEST_CASE("a unit is asked only while it is running") {
   const TemporaryFolder folder;
   const PlayedDevice played(Bytes(96, 7), [](sg_io_hdr_t&) {});
-  const auto asked = [](const std::string& state) { return designators_if_running("/dev/null", state, 1s).has_value(); };
+  const auto asked = [](const std::string& state) {
+    return designators_if_running("/dev/null", state, 1s).has_value();
+  };
   CHECK(asked(folder.write("running", "running\n")));
   CHECK_FALSE(asked(folder.write("blocked", "blocked\n")));
   CHECK_FALSE(asked(folder / "missing"));
