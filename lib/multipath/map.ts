@@ -46,9 +46,10 @@ export function mapsOf(
   host: Devices,
 ): PartitionedMap[] {
   const holders = disks.flatMap((disk) => disk.holders).map((name) => host.byName.get(name))
-  const orphans = host.devices.filter(
-    ({ map, slaves }) => map !== null && wwids.includes(wwidOf(map.uuid) ?? '') && slaves.length === 0,
-  )
+  const orphans = host.devices.filter((device) => {
+    const wwid = wwidOf(device.map?.uuid ?? '')
+    return wwid !== undefined && wwids.includes(wwid) && device.slaves.length === 0
+  })
   const found = [...holders, ...orphans].filter((device) => device !== undefined)
   return [...new Set(found)].flatMap((device) => asPartitionedMap(device, host))
 }

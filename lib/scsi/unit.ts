@@ -63,11 +63,11 @@ async function isConnected({ hctl }: UnitAddress, signal: AbortSignal): Promise<
     signal,
   )
   if (bytesOf(state, ['ENOENT', 'ENODEV']) === undefined) return false
-  return isOfUnit(bytesOf(inquiry, ['ENOENT', 'ENODEV', 'EINVAL']) ?? Buffer.of(0))
+  return saysConnected(bytesOf(inquiry, ['ENOENT', 'ENODEV', 'EINVAL']) ?? Buffer.of(0))
 }
 
 /** What the peripheral qualifier of data or a page says, with which both begin (SPC, INQUIRY command). */
-function isOfUnit(data: Buffer): boolean {
+function saysConnected(data: Buffer): boolean {
   return data.length > 0 && data.readUInt8(0) >> 5 === 0
 }
 
@@ -218,7 +218,7 @@ export async function liveIdentityInReach(
   const asked = binding().designatorsIfRunning(deviceLane(path), path, `${folder(hctl)}/state`, commandTimeout)
   const page83 = await finish(asked, signal)
   if (page83 === null) return null
-  const identity = isOfUnit(page83) ? identify({ page83, vendor: '', model: '' }) : undefined
+  const identity = saysConnected(page83) ? identify({ page83, vendor: '', model: '' }) : undefined
   return identity && hasWorldWideName(identity) ? identity : await liveIdentity(disk, signal)
 }
 
