@@ -121,6 +121,9 @@ const identification = (naa: string | undefined | null): Identification => ({
   page80: null,
 })
 
+const serialPage = (serial: string): Buffer =>
+  Buffer.concat([Buffer.from([0, 0x80, 0, serial.length]), Buffer.from(serial)])
+
 function addSession(host: RecordedHost, id: number, iqn: string, address: string): string {
   const folder = `/sys/devices/platform/host${id}`
   const connection = `${folder}/session${id}/connection${id}:0/iscsi_connection/connection${id}:0`
@@ -190,6 +193,28 @@ describe('a detach', limit, () => {
     assert.equal(host.written.length, 0)
     await assert.rejects(detach(true), { code: 'IDENTITY_MISMATCH' })
     assert.match(host.written.at(-1) ?? '', /0:0:0:1\/device\/delete 1$/)
+  })
+
+  it('asks a unit without a world-wide name for all that it says, and goes by its serial number', async (t) => {
+    const host = fibreChannelHost(t)
+    host.removeUnit('0:0:1:1')
+    const folder = `${hostFolder}/rport-0:0-0/target0:0:0/0:0:0:1`
+    host.remove(`${folder}/vpd_pg83`)
+    host.write(`${folder}/vpd_pg80`, serialPage('A001'))
+    const flushed: string[] = []
+    replace(t, 'flushDevice', (_lane: string, path: string) => answer(flushed.push(path)))
+    const detach = (serial: string): Promise<void> => {
+      replace(t, 'designatorsIfRunning', () => answer(Buffer.alloc(0)))
+      replace(t, 'identify', () => answer({ ...identification(undefined), page80: serialPage(serial) }))
+      return new FibreChannelConnector().disconnectVolume({ target_wwn: ports[0], target_lun: 1 })
+    }
+    await detach('B002')
+    assert.deepEqual(flushed, [])
+    host.addUnit(unit(0, ours))
+    host.remove(`${folder}/vpd_pg83`)
+    host.write(`${folder}/vpd_pg80`, serialPage('A001'))
+    await detach('A001')
+    assert.deepEqual(flushed, ['/dev/sda'])
   })
 
   it('leaves a disk that comes to the place of its own, and its session', async (t) => {
