@@ -198,23 +198,22 @@ describe('a detach', limit, () => {
   it('asks a unit without a world-wide name for all that it says, and goes by its serial number', async (t) => {
     const host = fibreChannelHost(t)
     host.removeUnit('0:0:1:1')
+    const answers = identification(undefined)
     const folder = `${hostFolder}/rport-0:0-0/target0:0:0/0:0:0:1`
-    host.remove(`${folder}/vpd_pg83`)
-    host.write(`${folder}/vpd_pg80`, serialPage('A001'))
     const flushed: string[] = []
     replace(t, 'flushDevice', (_lane: string, path: string) => answer(flushed.push(path)))
-    const detach = (serial: string): Promise<void> => {
-      replace(t, 'designatorsIfRunning', () => answer(Buffer.alloc(0)))
-      replace(t, 'identify', () => answer({ ...identification(undefined), page80: serialPage(serial) }))
-      return new FibreChannelConnector().disconnectVolume({ target_wwn: ports[0], target_lun: 1 })
+    replace(t, 'designatorsIfRunning', () => answer(Buffer.alloc(0)))
+    const detachOf = async (serial: string): Promise<readonly string[]> => {
+      host.remove(`${folder}/vpd_pg83`)
+      host.write(`${folder}/vpd_pg80`, serialPage('A001'))
+      host.write(`${folder}/inquiry`, answers.standard ?? '')
+      replace(t, 'identify', () => answer({ ...answers, page80: serialPage(serial) }))
+      await new FibreChannelConnector().disconnectVolume({ target_wwn: ports[0], target_lun: 1 })
+      return flushed
     }
-    await detach('B002')
-    assert.deepEqual(flushed, [])
+    assert.deepEqual(await detachOf('B002'), [])
     host.addUnit(unit(0, ours))
-    host.remove(`${folder}/vpd_pg83`)
-    host.write(`${folder}/vpd_pg80`, serialPage('A001'))
-    await detach('A001')
-    assert.deepEqual(flushed, ['/dev/sda'])
+    assert.deepEqual(await detachOf('A001'), ['/dev/sda'])
   })
 
   it('leaves a disk that comes to the place of its own, and its session', async (t) => {
