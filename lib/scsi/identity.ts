@@ -170,8 +170,7 @@ export function compareUnits(noted: ScsiIdentity | null, live: ScsiIdentity): 's
  * prefix `scsi-`.
  */
 export function matchesWwn(identity: ScsiIdentity, wwn: string): boolean {
-  const known = knownTexts.get(identity) ?? textsOf(identity)
-  knownTexts.set(identity, known)
+  const known = textsOf(identity)
   return spellings(trim(wwn).replace(/^scsi-/i, '')).some((name) => !isBlank(name) && known.includes(name))
 }
 
@@ -179,11 +178,14 @@ export function matchesWwn(identity: ScsiIdentity, wwn: string): boolean {
 const knownTexts = new WeakMap<ScsiIdentity, readonly string[]>()
 
 /** The canonical texts of all names of a unit. */
-function textsOf({ names, designators }: ScsiIdentity): string[] {
-  const { kernel, udev, multipath } = names
-  const texts = designators.filter(isOfUnit).map(({ value }) => value)
+function textsOf(identity: ScsiIdentity): readonly string[] {
+  const known = knownTexts.get(identity)
+  if (known) return known
+  const { kernel, udev, multipath } = identity.names
+  const texts = identity.designators.filter(isOfUnit).map(({ value }) => value)
   for (const name of [udev, multipath]) if (name !== null) texts.push(...spellings(name))
   if (kernel !== null) texts.push(trim(kernel))
+  knownTexts.set(identity, texts)
   return texts
 }
 

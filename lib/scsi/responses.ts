@@ -50,14 +50,18 @@ export function parseReadCapacity16(response: Buffer): Capacity {
 /** The mandatory part of standard INQUIRY data (SPC). @throws BrickError SYSTEM for a malformed response */
 export function parseInquiry(response: Buffer): Inquiry {
   need(response, 36, 'INQUIRY')
-  const [first = 0] = response
   return {
-    qualifier: first >> 5,
-    type: first & 0x1f,
+    qualifier: qualifierOf(response),
+    type: response.readUInt8(0) & 0x1f,
     vendor: text(response, 8, 16),
     product: text(response, 16, 32),
     revision: text(response, 32, 36),
   }
+}
+
+/** The peripheral qualifier, with which standard INQUIRY data and every page begin; 0 where there is nothing. */
+export function qualifierOf([first = 0]: Buffer): number {
+  return first >> 5
 }
 
 /** The fields are ASCII, padded with blanks; some devices pad with NUL. */

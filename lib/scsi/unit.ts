@@ -6,7 +6,7 @@ import type { FileRead } from '../files.ts'
 import { Watch } from '../wait.ts'
 import { hasWorldWideName, identify } from './identity.ts'
 import type { ScsiIdentity } from './identity.ts'
-import { parseInquiry } from './responses.ts'
+import { parseInquiry, qualifierOf } from './responses.ts'
 
 /** One logical unit of this host, at its place. */
 export interface UnitAddress {
@@ -63,12 +63,7 @@ async function isConnected({ hctl }: UnitAddress, signal: AbortSignal): Promise<
     signal,
   )
   if (bytesOf(state, ['ENOENT', 'ENODEV']) === undefined) return false
-  return saysConnected(bytesOf(inquiry, ['ENOENT', 'ENODEV', 'EINVAL']) ?? Buffer.of(0))
-}
-
-/** What the peripheral qualifier of data or a page says, with which both begin (SPC, INQUIRY command). */
-function saysConnected(data: Buffer): boolean {
-  return data.length > 0 && data.readUInt8(0) >> 5 === 0
+  return qualifierOf(bytesOf(inquiry, ['ENOENT', 'ENODEV', 'EINVAL']) ?? Buffer.alloc(0)) === 0
 }
 
 export const hostScan: UnitAccess = {
@@ -218,7 +213,8 @@ export async function liveIdentityInReach(
   const asked = binding().designatorsIfRunning(deviceLane(path), path, `${folder(hctl)}/state`, commandTimeout)
   const page83 = await finish(asked, signal)
   if (page83 === null) return null
-  const identity = saysConnected(page83) ? identify({ page83, vendor: '', model: '' }) : undefined
+  const answers = page83.length > 0 && qualifierOf(page83) === 0
+  const identity = answers ? identify({ page83, vendor: '', model: '' }) : undefined
   return identity && hasWorldWideName(identity) ? identity : await liveIdentity(disk, signal)
 }
 
