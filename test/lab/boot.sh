@@ -58,7 +58,6 @@ main() {
 # the command's output to ours, and its exit status to a file.
 # Two hubs with two network cards each: Fibre Channel over Ethernet needs them, and a PCI address each.
 run_guest() {
-  local shared=security_model=none,readonly=on,multidevs=remap
   qemu "$accelerator" "$limit" '' \
     -serial "file:$channels/console" \
     -device virtio-serial \
@@ -66,7 +65,7 @@ run_guest() {
     -chardev "file,id=exit,path=$channels/exit" -device virtserialport,chardev=exit,name=lab.exit \
     -fw_cfg "name=opt/lab/command,file=$channels/command" \
     -drive "file=$lab/root.ext4,format=raw,if=none,id=root,readonly=on" -device virtio-blk-pci,drive=root \
-    -virtfs "local,mount_tag=share,path=$repository,$shared" \
+    -virtfs "local,mount_tag=share,path=$repository,security_model=none,readonly=on,multidevs=remap" \
     -device virtio-rng-pci \
     -netdev hubport,id=first,hubid=0 -device e1000e,netdev=first,mac=52:54:00:00:00:01 \
     -netdev hubport,id=second,hubid=0 -device e1000e,netdev=second,mac=52:54:00:00:00:02 \

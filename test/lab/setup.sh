@@ -146,8 +146,8 @@ has_this_node() {
 # A file system of the guest's own, as hosts have one: each look at a file that this machine shared would be a message to
 # QEMU and back, a third of the time that a program takes to start. The file has holes where nothing is.
 make_root_disk() {
+  rm -f "$lab"/*.ext4 # first: an image with another node must not pass for one with this
   cp --remove-destination "$(this_node)" "$root/usr/local/bin/node"
-  rm -f "$lab/root.ext4"
   mke2fs -q -t ext4 -O ^has_journal -m 0 -d "$root" "$lab/unfinished.ext4" 2G
   mv "$lab/unfinished.ext4" "$lab/root.ext4"
 }
