@@ -56,9 +56,10 @@ export interface Ending {
   readonly error: string
 }
 
+/** Where somebody listens on this host. */
+export type LocalListener = { readonly abstract: string } | { readonly path: string }
 /** Where somebody listens: a local socket, or a TCP port at an address. */
-export type Listener =
-  { readonly abstract: string } | { readonly path: string } | { readonly address: string; readonly port: number }
+export type Listener = LocalListener | { readonly address: string; readonly port: number }
 
 /** What a daemon said before it closed the connection. */
 export interface Answer {
@@ -191,6 +192,8 @@ export interface Binding {
    * user's, root aside; ECONNRESET when the connection ends earlier.
    */
   exchange(listeners: readonly [Listener, ...Listener[]], request: Buffer, answer: number | 'counted'): Job<Buffer>
+  /** Whether somebody listens at one of these; whoever it may be, and however busy. */
+  isListening(listeners: readonly LocalListener[]): boolean
   /**
    * Connects to a socket in the abstract namespace, sends one request and reads the answer to its end. EAGAIN after
    * `timeout` milliseconds of silence.

@@ -4,6 +4,7 @@ import type { Architecture } from '../fc/architecture.ts'
 import { findPlaced, findVolume, leave } from '../fc/attached.ts'
 import { bringPath, volumeKey } from '../fc/path.ts'
 import type { FibreChannelPath } from '../fc/path.ts'
+import { readFabric } from '../fc/ports.ts'
 import { attachedFirst, findRoutes, isSuccessor, routesTo } from '../fc/routes.ts'
 import type { Route } from '../fc/routes.ts'
 import { formatWwn } from '../fc/wwn.ts'
@@ -111,8 +112,9 @@ function reach(volume: FibreChannelProperties, architecture: Architecture): Reac
     bring: (route, patience, operation, wwn) =>
       bringPath({ ...volume, ...present({ wwn }) }, route, architecture, patience, operation),
     async rejoin(missing, { wwn }, operation) {
-      const { paths, fabric } = await operation.step('find', (signal) => findVolume(volume.targets, wwn, signal))
+      const { paths } = await operation.step('find', (signal) => findVolume(volume.targets, wwn, signal))
       if (paths.length === 0) return []
+      const fabric = await operation.step('ports', readFabric)
       const routes = routesTo(volume, fabric)
       const successors = missing.map((old) => routes.filter((route) => isSuccessor(route, old)))
       const outOfSight = missing.filter(({ guessed }, index) => !guessed && successors[index]?.length === 0)

@@ -4,7 +4,7 @@ import type { AddressingMode, BackendLun, KernelLun } from '../scsi/lun.ts'
 import { hostScan } from '../scsi/unit.ts'
 import type { UnitAccess } from '../scsi/unit.ts'
 import type { FibreChannelTarget } from '../properties/fibre-channel.ts'
-import type { HostPort } from './ports.ts'
+import type { HostPort, PortPlace } from './ports.ts'
 import { formatWwn } from './wwn.ts'
 import { searchPorts, zfcpAccess } from './zfcp.ts'
 
@@ -13,7 +13,7 @@ export interface Architecture {
   /** How the kernel counts a backend's LUN. */
   kernelLun(lun: BackendLun, mode: AddressingMode): KernelLun
   /** How a unit behind a port is found, and forgotten. */
-  access(port: HostPort, target: FibreChannelTarget): UnitAccess
+  access(port: PortPlace, target: FibreChannelTarget): UnitAccess
   /** Makes adapters look for ports that they do not know. */
   search(ports: readonly HostPort[], signal: AbortSignal): Promise<void>
   /** How the names end that udev gives a unit in /dev/disk/by-path, from one distribution to the next. */

@@ -1,4 +1,6 @@
+import { readFiles, textOf } from '../files.ts'
 import { blockDevices } from '../inventory/inventory.ts'
+import { isMultipathdListening } from '../multipath/daemon.ts'
 import { forgetPath } from '../multipath/removal.ts'
 import type { Operation } from '../operation.ts'
 import type { FibreChannelTarget } from '../properties/fibre-channel.ts'
@@ -11,11 +13,10 @@ import { together } from '../together.ts'
 import { gather } from '../volume/attached.ts'
 import type { AttachedVolume } from '../volume/release.ts'
 import type { Architecture } from './architecture.ts'
-import { readFabric } from './ports.ts'
-import type { Fabric } from './ports.ts'
+import { wwnIn } from './wwn.ts'
 
 export interface FoundVolume extends AttachedVolume {
-  readonly fabric: Fabric
+  readonly portNames: PortNames
 }
 
 /**
@@ -29,24 +30,37 @@ export async function findVolume(
   expected: string | undefined,
   signal: AbortSignal,
 ): Promise<FoundVolume> {
-  const [fabric, host] = await Promise.all([readFabric(signal), blockDevices(signal)])
+  const host = await blockDevices(signal)
   const disks = scsiPaths(host).filter(({ remotePort }) => remotePort !== null)
-  return { fabric, ...gather(disks, (disk) => isPlaced(disk, fabric, targets), expected, host) }
+  const portNames = await portNamesOf(disks, signal)
+  return { portNames, ...gather(disks, (disk) => isPlaced(disk, portNames, targets), expected, host) }
 }
 
 /** The disks behind the ports that the properties name. */
 export async function findPlaced(targets: readonly FibreChannelTarget[], signal: AbortSignal): Promise<ScsiPath[]> {
-  const [fabric, host] = await Promise.all([readFabric(signal), blockDevices(signal)])
-  return scsiPaths(host).filter((disk) => isPlaced(disk, fabric, targets))
+  const disks = scsiPaths(await blockDevices(signal))
+  const portNames = await portNamesOf(disks, signal)
+  return disks.filter((disk) => isPlaced(disk, portNames, targets))
 }
 
-function isPlaced(disk: ScsiPath, fabric: Fabric, targets: readonly FibreChannelTarget[]): boolean {
-  const portName = portNameOf(disk, fabric)
-  return targets.some((target) => target.portName === portName && target.lun === disk.lun)
+/** Of remote ports, by 'rport-H:B-R'; a port that has gone by now has none. */
+type PortNames = ReadonlyMap<string | null, string>
+
+/** Of the ports that disks are behind, which are often a few of those that this host sees. */
+async function portNamesOf(disks: readonly ScsiPath[], signal: AbortSignal): Promise<PortNames> {
+  const ports = new Set(disks.map(({ remotePort }) => remotePort).filter((port) => port !== null))
+  const paths = Object.fromEntries([...ports].map((port) => [port, `/sys/class/fc_remote_ports/${port}/port_name`]))
+  const names = new Map<string, string>()
+  for (const [port, file] of Object.entries(await readFiles('fc', paths, signal))) {
+    const name = wwnIn(textOf(file, ['ENOENT', 'ENODEV'])?.trim() ?? '')
+    if (name !== undefined) names.set(port, name)
+  }
+  return names
 }
 
-function portNameOf({ remotePort }: ScsiPath, { remotePorts }: Fabric): string | undefined {
-  return remotePorts.find(({ name }) => name === remotePort)?.portName
+function isPlaced({ remotePort, lun }: ScsiPath, names: PortNames, targets: readonly FibreChannelTarget[]): boolean {
+  const portName = names.get(remotePort)
+  return targets.some((target) => target.portName === portName && target.lun === lun)
 }
 
 /**
@@ -55,7 +69,7 @@ function portNameOf({ remotePort }: ScsiPath, { remotePorts }: Fabric): string |
  * @param flushed whether all is written; if not, the disks are made to fail what is still to be written
  */
 export async function leave(
-  { paths, fabric }: FoundVolume,
+  { paths, portNames }: FoundVolume,
   flushed: boolean,
   architecture: Architecture,
   operation: Operation,
@@ -64,20 +78,21 @@ export async function leave(
     paths.map(async (path) => {
       const { unit, disk, sequence } = path
       await operation.step('forget', async (signal) => {
-        if (await isStillThere(path, signal)) await forgetPath(disk, signal)
+        if (isMultipathdListening() && (await isStillThere(path, signal))) await forgetPath(disk, signal)
       })
       if (!flushed) await operation.step('offline', (signal) => takeOffline(unit, signal, sequence))
       await operation.step('delete', async (signal) => {
         await removePath(path, signal)
-        await accessTo(path, fabric, architecture)?.forget(unit, signal)
+        await accessTo(path, portNames, architecture)?.forget(unit, signal)
       })
     }),
   )
 }
 
-function accessTo(path: ScsiPath, fabric: Fabric, architecture: Architecture): UnitAccess | undefined {
-  const own = fabric.hostPorts.find(({ host }) => host === path.unit.host)
-  const portName = portNameOf(path, fabric)
-  if (own === undefined || portName === undefined) return undefined
-  return architecture.access(own, { portName, lun: kernelLun(path.lun) })
+function accessTo(path: ScsiPath, portNames: PortNames, architecture: Architecture): UnitAccess | undefined {
+  const { remotePort, unit, sysfs, lun } = path
+  const portName = portNames.get(remotePort)
+  return portName === undefined
+    ? undefined
+    : architecture.access({ host: unit.host, sysfs }, { portName, lun: kernelLun(lun) })
 }

@@ -5,17 +5,21 @@ import type { WalkFolder } from '../inventory/walk-plan.ts'
 import type { WalkEntry } from '../inventory/walk.ts'
 import { wwnIn } from './wwn.ts'
 
-/** A Fibre Channel port of this host: a host bus adapter's, or a virtual one upon it (NPIV). */
-export interface HostPort {
+/** Where a Fibre Channel port of this host is. */
+export interface PortPlace {
   /** The number of its SCSI host. */
   readonly host: number
+  /** Where it, or what hangs on it, sits below /sys/devices, which tells the device that it is a port of. */
+  readonly sysfs: string
+}
+
+/** A Fibre Channel port of this host: a host bus adapter's, or a virtual one upon it (NPIV). */
+export interface HostPort extends PortPlace {
   /** 16 lower-case digits, as all names here; null where the kernel does not say. */
   readonly portName: string | null
   readonly nodeName: string | null
   /** 'Online', 'Linkdown', 'Offline' and so on: fc_port_state_names in drivers/scsi/scsi_transport_fc.c. */
   readonly state: string
-  /** Where it sits below /sys/devices, which tells the device that it is a port of. */
-  readonly sysfs: string
 }
 
 /** A target's port, as one port of this host sees it. */

@@ -5,7 +5,7 @@ import type { KernelLun } from '../scsi/lun.ts'
 import { hostLane, hostScan } from '../scsi/unit.ts'
 import type { UnitAccess } from '../scsi/unit.ts'
 import { together } from '../together.ts'
-import type { HostPort } from './ports.ts'
+import type { HostPort, PortPlace } from './ports.ts'
 import { formatWwn } from './wwn.ts'
 
 const driver = '/sys/bus/ccw/drivers/zfcp'
@@ -14,7 +14,7 @@ const driver = '/sys/bus/ccw/drivers/zfcp'
  * The units of a zfcp adapter: it reaches only those that its port was told of (drivers/s390/scsi/zfcp_sysfs.c). The
  * kernel scans for the unit before the write returns.
  */
-export function zfcpAccess(port: HostPort, portName: string, lun: KernelLun): UnitAccess {
+export function zfcpAccess(port: PortPlace, portName: string, lun: KernelLun): UnitAccess {
   const folder = `${driver}/${busIdOf(port)}/${formatWwn(portName)}`
   const unit = `0x${encodeLun(lun).toString('hex')}`
   const write = (file: string, signal: AbortSignal): Promise<void> =>
@@ -50,7 +50,7 @@ export async function searchPorts(ports: readonly HostPort[], signal: AbortSigna
 }
 
 /** The channel device that the SCSI host belongs to, such as '0.0.1900'. */
-function busIdOf({ host, sysfs }: HostPort): string {
+function busIdOf({ host, sysfs }: PortPlace): string {
   const busId = new RegExp(`/([\\da-f]+\\.[\\da-f]\\.[\\da-f]{4})/host${host}/`).exec(sysfs)?.[1]
   if (busId !== undefined) return busId
   throw new BrickError('NOT_SUPPORTED', `host${host} is no zfcp adapter`, { details: { sysfs } })

@@ -1,5 +1,5 @@
 import { endianness } from 'node:os'
-import { binding, failedWith, finish } from '../binding.ts'
+import { asSystemError, binding, failedWith, finish } from '../binding.ts'
 import { BrickError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 
@@ -38,6 +38,18 @@ export async function tryMultipathd(command: string, signal: AbortSignal): Promi
     if (failedWith(error, 'ENOENT', 'ECONNREFUSED')) return undefined
     signal.throwIfAborted()
     throw error instanceof BrickError ? error : failure(command, String(error))
+  }
+}
+
+/**
+ * Whether there may be a multipathd to be asked, known on the spot. It may be another's socket, or one that answers
+ * nothing.
+ */
+export function isMultipathdListening(): boolean {
+  try {
+    return binding().isListening(listeners)
+  } catch (error) {
+    throw asSystemError(error)
   }
 }
 

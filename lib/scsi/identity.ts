@@ -170,8 +170,11 @@ export function compareUnits(noted: ScsiIdentity | null, live: ScsiIdentity): 's
  * prefix `scsi-`.
  */
 export function matchesWwn(identity: ScsiIdentity, wwn: string): boolean {
+  const names = spellings(trim(wwn).replace(/^scsi-/i, '')).filter((name) => !isBlank(name))
+  // Mostly it is the very name that an attach has said; to find out all others takes longer than the rest of a search.
+  if (wwn === identity.names.udev) return names.length > 0
   const known = textsOf(identity)
-  return spellings(trim(wwn).replace(/^scsi-/i, '')).some((name) => !isBlank(name) && known.includes(name))
+  return names.some((name) => known.includes(name))
 }
 
 /** Of identities that were compared: many volumes are looked for among the disks of one look. */
@@ -207,11 +210,18 @@ export function hasWorldWideName(identity: ScsiIdentity): boolean {
   return worldWideNames(identity).length > 0
 }
 
-function worldWideNames({ designators }: ScsiIdentity): string[] {
-  return designators
+/** The same of the names that decide alone. */
+const knownWorldWideNames = new WeakMap<ScsiIdentity, readonly string[]>()
+
+function worldWideNames(identity: ScsiIdentity): readonly string[] {
+  const known = knownWorldWideNames.get(identity)
+  if (known) return known
+  const names = identity.designators
     .filter(isOfUnit)
     .map(({ value }) => value)
     .filter((value) => wellFormed.test(value) && !isBlank(value))
+  knownWorldWideNames.set(identity, names)
+  return names
 }
 
 const wellFormed =

@@ -13,6 +13,8 @@ export interface ScsiPath {
   readonly disk: Disk
   /** 0 to 2^63: as the kernel counts LUNs. */
   readonly lun: number
+  /** Where it sits below /sys/devices, which tells what it hangs on. */
+  readonly sysfs: string
   /** The iSCSI session that it hangs on; null on other transports. */
   readonly session: number | null
   /** The Fibre Channel port that it is behind, 'rport-H:B-R'; null on other transports. */
@@ -27,12 +29,12 @@ export interface ScsiPath {
 
 /** Every SCSI disk of this host. */
 export function scsiPaths({ devices }: Devices): ScsiPath[] {
-  return devices.flatMap(({ kind, scsi, name, path, identity, diskSequence, holders }) => {
+  return devices.flatMap(({ kind, scsi, name, path, sysfs, identity, diskSequence, holders }) => {
     if (kind !== 'disk' || scsi === null) return []
     const { hctl, host, lun, session, remotePort } = scsi
     const disk = { name, path }
     const unit = { hctl, host }
-    return [{ unit, disk, lun, session, remotePort, noted: identity, sequence: diskSequence, holders }]
+    return [{ unit, disk, lun, sysfs, session, remotePort, noted: identity, sequence: diskSequence, holders }]
   })
 }
 

@@ -68,6 +68,15 @@ Napi::Value exchange_with(const Napi::CallbackInfo& info) {
       });
 }
 
+// On the caller's own thread.
+Napi::Value listening(const Napi::CallbackInfo& info) {
+  try {
+    return Napi::Boolean::New(info.Env(), is_listening(to_listeners(info[0].As<Napi::Array>())));
+  } catch (const SystemError& failure) {
+    throw to_javascript(info.Env(), failure);
+  }
+}
+
 Napi::Value to_object(Napi::Env env, const Answer& answer) {
   auto object = Napi::Object::New(env);
   object.Set("bytes", Napi::Buffer<std::uint8_t>::Copy(env, answer.bytes.data(), answer.bytes.size()));
@@ -90,6 +99,7 @@ Napi::Value ask(const Napi::CallbackInfo& info) {
 void export_network(Napi::Env env, Napi::Object exports) {
   exports.Set("askAbstract", Napi::Function::New(env, network::ask, "askAbstract"));
   exports.Set("exchange", Napi::Function::New(env, network::exchange_with, "exchange"));
+  exports.Set("isListening", Napi::Function::New(env, network::listening, "isListening"));
   exports.Set("probePort", Napi::Function::New(env, network::probe, "probePort"));
   exports.Set("resolveHost", Napi::Function::New(env, network::resolve, "resolveHost"));
 }

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -133,6 +134,13 @@ std::string exchange(const std::vector<Listener>& listeners, const std::string& 
     needed = sizeof count + count;
   }
   return answer;
+}
+
+bool is_listening(const std::vector<Listener>& listeners) {
+  return std::any_of(listeners.begin(), listeners.end(), [](const Listener& listener) {
+    if (listener.kind == Listener::Kind::path) return is_path_listening(listener.address);
+    return is_abstract_listening(listener.address);
+  });
 }
 
 }  // namespace hostbrick

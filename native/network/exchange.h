@@ -37,4 +37,7 @@ struct AnswerLength {
 std::string exchange(const std::vector<Listener>& listeners, const std::string& request, AnswerLength length,
                      const Event& interrupt);
 
+/** Whether somebody listens at one of these local sockets, as is_path_listening() has it. */
+bool is_listening(const std::vector<Listener>& listeners);
+
 }  // namespace hostbrick

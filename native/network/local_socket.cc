@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <utility>
 
 #include "core/system_error.h"
 
@@ -87,35 +88,67 @@ Answer receive_all(const FileDescriptor& socket) {
   throw SystemError(EMSGSIZE, "recvmsg");
 }
 
-/** `address` is what goes into sun_path: an abstract name begins with NUL, and neither has one at its end. */
-FileDescriptor connect_to(const std::string& address, const std::string& shown, std::chrono::milliseconds patience) {
-  sockaddr_un target{};
-  target.sun_family = AF_UNIX;
-  if (address.size() > sizeof target.sun_path) throw SystemError(ENAMETOOLONG, "connect", shown);
-  address.copy(target.sun_path, address.size());
-  const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address.size());
+/** What goes into sun_path: an abstract name begins with NUL, and neither has one at its end. */
+class Address {
+ public:
+  static Address abstract(const std::string& name) { return {std::string(1, '\0') + name, "@" + name}; }
+  static Address path(const std::string& path) { return {path, path}; }
 
-  FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!socket) throw SystemError(errno, "socket", shown);
+  [[nodiscard]] const std::string& shown() const { return shown_; }
+  /** Zero, or an error's number. */
+  [[nodiscard]] int connect(const FileDescriptor& socket) const {
+    const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length_);
+    return ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&target_), length) < 0 ? errno : 0;
+  }
+
+ private:
+  Address(const std::string& bytes, std::string shown) : shown_(std::move(shown)), length_(bytes.size()) {
+    if (length_ > sizeof target_.sun_path) throw SystemError(ENAMETOOLONG, "connect", shown_);
+    target_.sun_family = AF_UNIX;
+    bytes.copy(target_.sun_path, length_);
+  }
+
+  std::string shown_;
+  std::size_t length_;
+  sockaddr_un target_{};
+};
+
+FileDescriptor open_socket(const Address& address, int flags) {
+  FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0));
+  if (!socket) throw SystemError(errno, "socket", address.shown());
+  return socket;
+}
+
+FileDescriptor connect_to(const Address& address, std::chrono::milliseconds patience) {
+  auto socket = open_socket(address, 0);
   // A connect(2) waits for room in the listener's queue, as long as a send(2) would (unix_stream_connect).
   set_option(socket, SO_SNDTIMEO, to_timeval(patience));
   // EINTR: the process was stopped and goes on; a socket that still waits for room is not connected.
-  while (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&target), length) < 0) {
-    if (errno != EINTR) throw SystemError(errno, "connect", shown);
+  while (const auto error = address.connect(socket)) {
+    if (error != EINTR) throw SystemError(error, "connect", address.shown());
   }
-  if (!is_trusted(socket)) throw SystemError(EACCES, "connect", shown);
+  if (!is_trusted(socket)) throw SystemError(EACCES, "connect", address.shown());
   return socket;
+}
+
+bool is_listening(const Address& address) {
+  const auto error = address.connect(open_socket(address, SOCK_NONBLOCK));
+  return error != ENOENT && error != ECONNREFUSED;
 }
 
 }  // namespace
 
 FileDescriptor connect_abstract(const std::string& name, std::chrono::milliseconds patience) {
-  return connect_to(std::string(1, '\0') + name, "@" + name, patience);
+  return connect_to(Address::abstract(name), patience);
 }
 
 FileDescriptor connect_path(const std::string& path, std::chrono::milliseconds patience) {
-  return connect_to(path, path, patience);
+  return connect_to(Address::path(path), patience);
 }
+
+bool is_abstract_listening(const std::string& name) { return is_listening(Address::abstract(name)); }
+
+bool is_path_listening(const std::string& path) { return is_listening(Address::path(path)); }
 
 Answer ask_abstract(const std::string& name, const std::string& request, std::chrono::milliseconds timeout) {
   const auto socket = connect_abstract(name, timeout);

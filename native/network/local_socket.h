@@ -20,6 +20,13 @@ FileDescriptor connect_abstract(const std::string& name, std::chrono::millisecon
 /** As above, to the socket at a path. ENOENT or ECONNREFUSED when nobody listens. */
 FileDescriptor connect_path(const std::string& path, std::chrono::milliseconds patience);
 
+/**
+ * Whether somebody listens there, known on the spot: false only when nobody does. That somebody may still be the wrong
+ * one, too busy, or out of this process's reach; a conversation would tell.
+ */
+bool is_abstract_listening(const std::string& name);
+bool is_path_listening(const std::string& path);
+
 /** What a daemon said to one request before it closed the connection. */
 struct Answer {
   std::vector<std::uint8_t> bytes;

@@ -132,6 +132,20 @@ TEST_CASE("refuses an answer that is cut off, or counts too much") {
   CHECK(failure_of([] { (void)heard({count_of((std::size_t{32} << 20) + 1)}, counted); }).error() == EMSGSIZE);
 }
 
+TEST_CASE("is known to have somebody to talk to, however busy he is") {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "socket";
+  const Listener nobody{Listener::Kind::abstract, "hostbrick-native-test-nobody", 0};
+  CHECK_FALSE(hostbrick::is_listening({at_path(path), nobody}));
+  auto listener = listen_at(path);
+  CHECK(hostbrick::is_listening({at_path(path), nobody}));
+  CHECK(hostbrick::is_listening({nobody, at_path(path)}));
+  // Nobody takes the connections that wait, and then there is no room for another one.
+  for (int i = 0; i < 4; ++i) CHECK(hostbrick::is_listening({at_path(path)}));
+  listener.close();
+  CHECK_FALSE(hostbrick::is_listening({nobody, at_path(path)}));
+}
+
 TEST_CASE("asks the first who listens") {
   const TemporaryFolder folder;
   const auto path = folder.path() / "socket";

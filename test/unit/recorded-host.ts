@@ -83,6 +83,7 @@ export class RecordedHost {
       this.#textAt(state) === 'running\n' ? answer(path, this.#page83(path)) : job(Promise.resolve(null)),
     )
     replace('lockByte', () => job(Promise.resolve(() => undefined)))
+    replace('isListening', () => false)
     replace('exchange', () => answer<Buffer>('nobody listens', undefined))
     replace('openMonitor', (_group, receive) => {
       this.#listeners.add(receive)

@@ -12,6 +12,7 @@ const known = (name: string, sequence: number) => ({
   unit: { hctl, host: 0 },
   disk: { name, path: `/dev/${name}` },
   lun: 1,
+  sysfs: '/sys/devices',
   session: null,
   remotePort: null,
   noted: null,
