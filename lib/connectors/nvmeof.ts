@@ -3,6 +3,7 @@ import { handedOut } from '../encryption/linked-volume.ts'
 import { BrickError } from '../errors.ts'
 import { readFile, resolvePath } from '../files.ts'
 import { nvmeHost } from '../host/nvme-host.ts'
+import type { NvmeHost } from '../host/nvme-host.ts'
 import { lock } from '../lock.ts'
 import { Operation } from '../operation.ts'
 import type { CallOptions } from '../operation.ts'
@@ -27,6 +28,7 @@ import { orUndone, undone } from '../rollback.ts'
 import { together } from '../together.ts'
 import { attempts } from '../volume/attempts.ts'
 import { parseReady } from '../volume/attach.ts'
+import type { Ready } from '../volume/attach.ts'
 import type { VolumeCalls } from '../volume/calls.ts'
 import { OutlastingCall } from '../volume/outlasting.ts'
 import { seeToTheRest, stillMissing, stopRejoining } from '../volume/rejoining.ts'
@@ -80,21 +82,16 @@ export class NVMeOFConnector extends VolumeConnector {
   async #connect(volume: Volume, options: ConnectOptions): Promise<DeviceInfo> {
     const ready = parseReady(options.ready)
     stopRejoining(volumeKey(volume.target))
+    return this.#useMultipath ? await this.#connectByAll(volume, ready, options) : await connectByOne(volume, options)
+  }
+
+  async #connectByAll(volume: Volume, ready: Ready, options: CallOptions): Promise<DeviceInfo> {
     using call = new OutlastingCall('nvmeof.connectVolume', options)
     const { operation, stop } = call
-    const host = operation.step('host', (waiting) => nvmeHost(volume, waiting))
-    host.catch(() => undefined) // whoever needs it hears of it
+    const host = ownHost(volume, operation)
     call.hold(await operation.step('lock', (waiting) => lock(volumeKey(volume.target), waiting)))
-    const destinations = volume.target.addresses.map((address) => ({
-      nqn: volume.target.nqn,
-      address,
-      host,
-      settings: volume.settings,
-    }))
-    if (!(await this.#atOnce(volume, operation))) {
-      const way = await firstWay(destinations, volume.target, operation)
-      return describe({ ways: [way], expected: 1, failed: [] }, way.controllers, operation)
-    }
+    const destinations = destinationsOf(volume, host)
+    if (!(await this.#atOnce(volume, operation))) return await byFirstWay(destinations, volume.target, operation)
     const ways = await allWays(destinations, volume.target, ready, operation)
     // What is still being tried goes on with the volume's lock.
     call.lastUntil(ways.settled)
@@ -139,9 +136,8 @@ export class NVMeOFConnector extends VolumeConnector {
     return namespaces.map(({ path }) => path)
   }
 
-  /** Whether all portals are connected at once. @throws BrickError MULTIPATH_FAILED */
+  /** Whether the kernel makes one device of all paths. @throws BrickError MULTIPATH_FAILED */
   async #atOnce(volume: NvmeofProperties, operation: Operation): Promise<boolean> {
-    if (!this.#useMultipath) return false
     const native = await operation.step('multipath', hasNativeMultipath)
     if (native || !(this.#enforceMultipath || volume.enforceMultipath === true)) return native
     throw new BrickError('MULTIPATH_FAILED', "the kernel's NVMe multipath is switched off (nvme_core.multipath)")
@@ -164,14 +160,35 @@ async function hasNativeMultipath(signal: AbortSignal): Promise<boolean> {
   return setting?.toString().trim() === 'Y'
 }
 
+async function connectByOne(volume: Volume, options: CallOptions): Promise<DeviceInfo> {
+  using operation = new Operation('nvmeof.connectVolume', options)
+  const host = ownHost(volume, operation)
+  using _volume = await operation.step('lock', (signal) => lock(volumeKey(volume.target), signal))
+  return await byFirstWay(destinationsOf(volume, host), volume.target, operation)
+}
+
+/** Read while there is something else to do. */
+function ownHost(volume: Volume, operation: Operation): Promise<NvmeHost> {
+  const host = operation.step('host', (signal) => nvmeHost(volume, signal))
+  host.catch(() => undefined) // whoever needs it hears of it
+  return host
+}
+
+function destinationsOf({ target: { nqn, addresses }, settings }: Volume, host: Promise<NvmeHost>): Destination[] {
+  return addresses.map((address) => ({ nqn, address, host, settings }))
+}
+
 /** The portals in turn, until one works; those first that are connected already. */
-async function firstWay(
+async function byFirstWay(
   destinations: readonly Destination[],
   target: NvmeTarget,
   operation: Operation,
-): Promise<NvmeWay> {
+): Promise<DeviceInfo> {
   const ordered = await operation.step('controllers', (signal) => connectedFirst(destinations, signal))
-  return inTurn(ordered, (destination, patience) => bringUp(destination, target, patience, operation), operation)
+  const bring = (destination: Destination, patience: AbortSignal): Promise<NvmeWay> =>
+    bringUp(destination, target, patience, operation)
+  const way = await inTurn(ordered, bring, operation)
+  return describe({ ways: [way], expected: 1, failed: [] }, way.controllers, operation)
 }
 
 async function connectedFirst(destinations: readonly Destination[], signal: AbortSignal): Promise<Destination[]> {
@@ -187,7 +204,7 @@ async function connectedFirst(destinations: readonly Destination[], signal: Abor
 async function allWays(
   destinations: readonly Destination[],
   target: NvmeTarget,
-  ready: 'first' | 'all',
+  ready: Ready,
   operation: Operation,
 ): Promise<Ways<Destination, NvmeWay>> {
   const giveUp = new AbortController()

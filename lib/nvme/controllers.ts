@@ -99,9 +99,11 @@ export function readControllers(signal: AbortSignal): Promise<readonly NvmeContr
 }
 
 function toControllers(entries: readonly WalkEntry[]): NvmeController[] {
-  const [controllers = [], subsystems = [], disks = []] = [0, 1, 2].map((folder) =>
+  const [controllers = [], subsystems = [], devices = []] = [0, 1, 2].map((folder) =>
     entries.filter((entry) => entry.folder === folder),
   )
+  // A host may have thousands of others.
+  const disks = devices.filter(({ name }) => name.startsWith('nvme'))
   const named = new Map(disks.map((disk) => [disk.name, disk]))
   const namespaces = new Map<string, NvmeNamespace>()
   const namespaceAt = (disk: WalkEntry): NvmeNamespace => {
