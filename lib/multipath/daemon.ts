@@ -1,5 +1,5 @@
 import { endianness } from 'node:os'
-import { asSystemError, binding, failedWith, finish } from '../binding.ts'
+import { binding, failedWith, finish } from '../binding.ts'
 import { BrickError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 
@@ -46,11 +46,7 @@ export async function tryMultipathd(command: string, signal: AbortSignal): Promi
  * nothing.
  */
 export function isMultipathdListening(): boolean {
-  try {
-    return binding().isListening(listeners)
-  } catch (error) {
-    throw asSystemError(error)
-  }
+  return binding().isListening(listeners)
 }
 
 export async function isMultipathdRunning(signal: AbortSignal): Promise<boolean> {

@@ -113,14 +113,9 @@ class Address {
   sockaddr_un target_{};
 };
 
-FileDescriptor open_socket(const Address& address, int flags) {
-  FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0));
-  if (!socket) throw SystemError(errno, "socket", address.shown());
-  return socket;
-}
-
 FileDescriptor connect_to(const Address& address, std::chrono::milliseconds patience) {
-  auto socket = open_socket(address, 0);
+  FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!socket) throw SystemError(errno, "socket", address.shown());
   // A connect(2) waits for room in the listener's queue, as long as a send(2) would (unix_stream_connect).
   set_option(socket, SO_SNDTIMEO, to_timeval(patience));
   // EINTR: the process was stopped and goes on; a socket that still waits for room is not connected.
@@ -132,7 +127,8 @@ FileDescriptor connect_to(const Address& address, std::chrono::milliseconds pati
 }
 
 bool is_listening(const Address& address) {
-  const auto error = address.connect(open_socket(address, SOCK_NONBLOCK));
+  const FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const auto error = socket ? address.connect(socket) : errno;
   return error != ENOENT && error != ECONNREFUSED;
 }
 

@@ -81,7 +81,7 @@ qemu() {
     -accel "$accelerator" -cpu max -smp 2 -m 3072 -nodefaults -display none -no-reboot \
     -uuid 6b0d1a5e-8f0c-4c9b-9d57-1f2e3a4b5c6d \
     -kernel "$lab/vmlinuz" -initrd "$lab/initramfs.gz" \
-    -append "console=ttyS0 panic=-1 quiet mitigations=off nokaslr $boot_option" "$@" </dev/null
+    -append "console=ttyS0 panic=-1 quiet maxcpus=1 mitigations=off nokaslr $boot_option" "$@" </dev/null
 }
 
 # Emulation works everywhere. KVM is many times faster, but that /dev/kvm can be opened does not mean that it works: under
