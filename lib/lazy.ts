@@ -16,14 +16,20 @@ export abstract class Lazy {
   }
 }
 
-/** Of each class, the names of its getters: to look for them takes longer than to read them. */
-const getters = new WeakMap<object, readonly string[]>()
-
-function gettersOf(prototype: object): readonly string[] {
-  const known = getters.get(prototype)
-  if (known) return known
+/** Of a class, the names of its getters: to look for them takes longer than to read them. */
+const gettersOf = oncePer((prototype: object): readonly string[] => {
   const members = Object.entries<PropertyDescriptor>(Object.getOwnPropertyDescriptors(prototype))
-  const names = members.filter(([, member]) => member.get !== undefined).map(([name]) => name)
-  getters.set(prototype, names)
-  return names
+  return members.filter(([, member]) => member.get !== undefined).map(([name]) => name)
+})
+
+/** `make`, called once for each object: what it has made is kept for as long as the object is. */
+export function oncePer<Key extends object, Value extends object>(make: (key: Key) => Value): (key: Key) => Value {
+  const made = new WeakMap<Key, Value>()
+  return (key) => {
+    const known = made.get(key)
+    if (known) return known
+    const value = make(key)
+    made.set(key, value)
+    return value
+  }
 }

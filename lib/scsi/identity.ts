@@ -1,4 +1,4 @@
-import { Lazy } from '../lazy.ts'
+import { Lazy, oncePer } from '../lazy.ts'
 import { bodyOf, descriptorsOf, endOf, isBareNaa, isOfUnit, parsePage80, parsePage83 } from './designators.ts'
 import type { Designator } from './designators.ts'
 import { kernelName, multipathName, udevName, udevSerialName } from './names.ts'
@@ -177,20 +177,13 @@ export function matchesWwn(identity: ScsiIdentity, wwn: string): boolean {
   return names.some((name) => known.includes(name))
 }
 
-/** Of identities that were compared: many volumes are looked for among the disks of one look. */
-const knownTexts = new WeakMap<ScsiIdentity, readonly string[]>()
-
-/** The canonical texts of all names of a unit. */
-function textsOf(identity: ScsiIdentity): readonly string[] {
-  const known = knownTexts.get(identity)
-  if (known) return known
-  const { kernel, udev, multipath } = identity.names
-  const texts = identity.designators.filter(isOfUnit).map(({ value }) => value)
+/** The canonical texts of all names of a unit. Kept, as many volumes are looked for among the disks of one look. */
+const textsOf = oncePer(({ names: { kernel, udev, multipath }, designators }: ScsiIdentity): readonly string[] => {
+  const texts = designators.filter(isOfUnit).map(({ value }) => value)
   for (const name of [udev, multipath]) if (name !== null) texts.push(...spellings(name))
   if (kernel !== null) texts.push(trim(kernel))
-  knownTexts.set(identity, texts)
   return texts
-}
+})
 
 /** The canonical texts that a name can stand for. */
 function spellings(name: string): string[] {
@@ -210,19 +203,13 @@ export function hasWorldWideName(identity: ScsiIdentity): boolean {
   return worldWideNames(identity).length > 0
 }
 
-/** The same of the names that decide alone. */
-const knownWorldWideNames = new WeakMap<ScsiIdentity, readonly string[]>()
-
-function worldWideNames(identity: ScsiIdentity): readonly string[] {
-  const known = knownWorldWideNames.get(identity)
-  if (known) return known
-  const names = identity.designators
+/** The names that decide alone. Kept, as a detach asks for them more than once. */
+const worldWideNames = oncePer(({ designators }: ScsiIdentity): readonly string[] =>
+  designators
     .filter(isOfUnit)
     .map(({ value }) => value)
-    .filter((value) => wellFormed.test(value) && !isBlank(value))
-  knownWorldWideNames.set(identity, names)
-  return names
-}
+    .filter((value) => wellFormed.test(value) && !isBlank(value)),
+)
 
 const wellFormed =
   /^(?:naa\.(?:[25][\da-f]{15}|6[\da-f]{31})|eui\.(?:[\da-f]{8}){2,4}|uuid\.[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}|iqn\.\d{4}-\d\d\..+)$/
