@@ -137,7 +137,7 @@ std::string exchange(const std::vector<Listener>& listeners, const std::string& 
 }
 
 bool is_listening(const std::vector<Listener>& listeners) {
-  return std::any_of(listeners.begin(), listeners.end(), [](const Listener& listener) {
+  return std::ranges::any_of(listeners, [](const Listener& listener) {
     if (listener.kind == Listener::Kind::path) return is_path_listening(listener.address);
     return is_abstract_listening(listener.address);
   });
