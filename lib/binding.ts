@@ -219,9 +219,10 @@ export interface Binding {
   /** Resolves when somebody listens there, who does not get to see it; `source` and `interface` may be empty. */
   probePort(address: string, port: number, source: string, iface: string): Job<void>
   runProgram(program: Program): Job<Ending>
-  lockByte(lane: string, path: string, offset: bigint): Job<() => void>
+  /** Exclusive, or shared with others that are. */
+  lockByte(lane: string, path: string, offset: bigint, shared?: boolean): Job<() => void>
   /** At once, without a thread: undefined while somebody else holds it. */
-  tryLockByte(path: string, offset: bigint): (() => void) | undefined
+  tryLockByte(path: string, offset: bigint, shared?: boolean): (() => void) | undefined
   openMonitor(
     group: UeventGroup,
     receive: (events: string[], lost: boolean, look: DeviceLook | null) => void,

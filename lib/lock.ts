@@ -46,6 +46,31 @@ export async function lock(key: string, signal: AbortSignal): Promise<Disposable
   }
 }
 
+/**
+ * A share of what the lock of `key` is for, which any number may have; disposing gives it back. Asked for by who has the
+ * lock, and kept longer than that: it keeps out only who asks for `lockAlone`.
+ */
+export async function lockShared(key: string, signal: AbortSignal): Promise<Disposable> {
+  return { [Symbol.dispose]: await lockFile(sharesOf(key), signal, true) }
+}
+
+/** As `lock`, once nobody has a share. */
+export async function lockAlone(key: string, signal: AbortSignal): Promise<Disposable> {
+  const turn = await lock(key, signal)
+  try {
+    const release = await lockFile(sharesOf(key), signal)
+    return {
+      [Symbol.dispose]() {
+        release()
+        turn[Symbol.dispose]()
+      },
+    }
+  } catch (error) {
+    turn[Symbol.dispose]()
+    throw error
+  }
+}
+
 /** Takes several locks: each once, and always in the same order, as two calls could else wait for each other. */
 export async function lockAll(keys: Iterable<string>, signal: AbortSignal): Promise<Disposable> {
   const held: Disposable[] = []
@@ -61,19 +86,23 @@ export async function lockAll(keys: Iterable<string>, signal: AbortSignal): Prom
   }
 }
 
+function sharesOf(key: string): string {
+  return `shares ${key}`
+}
+
 /**
- * All keys share one file, each with a byte of its own, so that no lock file is ever left behind or removed under
+ * All keys are in one file, each with a byte of its own, so that no lock file is ever left behind or removed under
  * somebody's feet. 62 bits of a hash: two keys on one byte would only wait for each other.
  */
 function byteOf(key: string): bigint {
   return hash('sha256', key, 'buffer').readBigUInt64LE() >> 2n
 }
 
-async function lockFile(key: string, signal: AbortSignal): Promise<() => void> {
+async function lockFile(key: string, signal: AbortSignal, shared = false): Promise<() => void> {
   const byte = byteOf(key)
   // A free lock is taken on the spot: to try costs less than to have a thread wait.
   const take = async (): Promise<() => void> =>
-    tryLock(byte) ?? (await finish(binding().lockByte(`lock:${key}`, file, byte), signal))
+    tryLock(byte, shared) ?? (await finish(binding().lockByte(`lock:${key}`, file, byte, shared), signal))
   try {
     return await take()
   } catch (error) {
@@ -84,9 +113,9 @@ async function lockFile(key: string, signal: AbortSignal): Promise<() => void> {
   }
 }
 
-function tryLock(byte: bigint): (() => void) | undefined {
+function tryLock(byte: bigint, shared: boolean): (() => void) | undefined {
   try {
-    return binding().tryLockByte(file, byte)
+    return binding().tryLockByte(file, byte, shared)
   } catch (error) {
     throw asSystemError(error)
   }

@@ -1,5 +1,5 @@
 import type { BrickError } from './errors.ts'
-import { lock } from './lock.ts'
+import { lockAlone } from './lock.ts'
 import { asBrickError } from './operation.ts'
 import type { Operation } from './operation.ts'
 
@@ -33,15 +33,21 @@ export class Rollback {
   }
 }
 
-/** The same of a call that does not have the lock any more under which it has acted. */
-export async function undoLocked(key: string, rollback: Rollback, operation: Operation): Promise<Leftover[]> {
+/** Undoes what was done under a lock that the call does not have any more, one after the other, while nobody has a share of it. */
+export async function undoLocked(
+  key: string,
+  rollbacks: readonly Rollback[],
+  operation: Operation,
+): Promise<Leftover[]> {
   const step = 'undo lock'
   const held: Disposable[] = []
   try {
     await operation.cleanup(step, async (signal) => {
-      held.push(await lock(key, signal))
+      held.push(await lockAlone(key, signal))
     })
-    return await rollback.run(operation)
+    const leftovers: Leftover[] = []
+    for (const rollback of rollbacks) leftovers.push(...(await rollback.run(operation)))
+    return leftovers
   } catch (error) {
     return [{ step, error }]
   } finally {

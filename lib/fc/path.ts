@@ -40,7 +40,7 @@ export async function bringPath(
   try {
     if (route.guessed) await operation.step('find', (signal) => refuseOther(unit, wwn, signal))
     const disk = await bringUp(unit, wwn, operation, rollback, { access, patience })
-    return { way: route, unit, ...disk, undo: () => undoLocked(key, rollback, operation) }
+    return { way: route, unit, ...disk, undo: () => undoLocked(key, [rollback], operation) }
   } catch (error) {
     const leftovers = await rollback.run(operation)
     if (leftovers.length > 0) settled = removeLate(unit, access)

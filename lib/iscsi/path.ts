@@ -1,12 +1,15 @@
-import { lock } from '../lock.ts'
+import type { BrickError } from '../errors.ts'
+import { lock, lockShared } from '../lock.ts'
 import { resolve } from '../network/resolve.ts'
 import type { Operation } from '../operation.ts'
 import type { IscsiProperties, IscsiTarget } from '../properties/iscsi.ts'
 import { Rollback, undoLocked, undone } from '../rollback.ts'
+import type { Leftover } from '../rollback.ts'
 import { bringUp } from '../volume/bring-up.ts'
 import type { PathUp } from '../volume/connect.ts'
 import { asGuess, refuseOther } from '../volume/guess.ts'
 import { openSession, targetKey } from './session-control.ts'
+import type { OpenSession } from './session-control.ts'
 import { unitOf } from './sessions.ts'
 
 /** A disk of a session. */
@@ -24,18 +27,52 @@ export async function bringPath(
   operation: Operation,
 ): Promise<IscsiPath> {
   const target = named.portal.family === 'name' ? await resolved(named, patience, operation) : named
-  using _target = await operation.step('lock', (signal) => lock(targetKey(target), signal))
-  const rollback = new Rollback()
+  const { session, stays, share, rollback } = await enter(target, credentials, patience, operation)
+  using _share = share
+  const units = new Rollback()
+  const key = targetKey(target)
   try {
-    const session = await openSession(target, credentials, patience, operation, rollback)
     const unit = unitOf(session, target.lun)
     if (target.guessed) await operation.step('find', (signal) => refuseOther(unit, wwn, signal))
-    const disk = await bringUp(unit, wwn, operation, rollback)
-    return { way: target, unit, ...disk, undo: () => undoLocked(targetKey(target), rollback, operation) }
+    const disk = await bringUp(unit, wwn, operation, units)
+    return { way: target, unit, ...disk, undo: () => undoLocked(key, [units, rollback], operation) }
   } catch (error) {
-    const failure = await undone(error, 'attach', () => rollback.run(operation))
-    throw target.guessed ? asGuess(failure) : failure
+    throw await failed(target, error, async () => {
+      const leftovers = await units.run(operation)
+      share[Symbol.dispose]()
+      return stays() ? leftovers : [...leftovers, ...(await undoLocked(key, [rollback], operation))]
+    })
   }
+}
+
+interface Entered extends OpenSession {
+  /** While this is held nobody ends the session. */
+  readonly share: Disposable
+  /** Of the session, if this call has opened it. */
+  readonly rollback: Rollback
+}
+
+/** Others wait until there is a session, and not until it has a unit: many units come to it at once. */
+async function enter(
+  target: IscsiTarget,
+  credentials: IscsiProperties['credentials'],
+  patience: AbortSignal,
+  operation: Operation,
+): Promise<Entered> {
+  const key = targetKey(target)
+  using _turn = await operation.step('lock', (signal) => lock(key, signal))
+  const rollback = new Rollback()
+  try {
+    const opened = await openSession(target, credentials, patience, operation, rollback)
+    return { ...opened, rollback, share: await operation.step('lock', (signal) => lockShared(key, signal)) }
+  } catch (error) {
+    throw await failed(target, error, () => rollback.run(operation))
+  }
+}
+
+async function failed(target: IscsiTarget, error: unknown, undo: () => Promise<Leftover[]>): Promise<BrickError> {
+  const failure = await undone(error, 'attach', undo)
+  return target.guessed ? asGuess(failure) : failure
 }
 
 /** With an address, which its host name may have by now. @throws BrickError PORTAL_UNREACHABLE */

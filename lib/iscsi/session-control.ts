@@ -1,7 +1,7 @@
 import { orAborted } from '../abort.ts'
 import { BrickError } from '../errors.ts'
 import { initiatorName } from '../host/initiator-name.ts'
-import { lock } from '../lock.ts'
+import { lockAlone } from '../lock.ts'
 import type { Operation } from '../operation.ts'
 import type { ChapCredentials } from '../properties/iscsi.ts'
 import type { Rollback } from '../rollback.ts'
@@ -20,6 +20,13 @@ import { formatPortal } from './portal.ts'
 import { leadsTo, readSessions, sharesPortal } from './sessions.ts'
 import type { Session } from './sessions.ts'
 
+/** A session that serves commands. */
+export interface OpenSession {
+  readonly session: Session
+  /** Whether it stays when what this call does is undone: it was there before, and nobody has left it to its last user. */
+  readonly stays: () => boolean
+}
+
 /**
  * The session to a portal of a target: the one that is there, or a new one, if the portal answers before `patience` ends.
  *
@@ -31,12 +38,12 @@ export async function openSession(
   patience: AbortSignal,
   operation: Operation,
   rollback: Rollback,
-): Promise<Session> {
+): Promise<OpenSession> {
   const sessions = await operation.step('sessions', readSessions)
   const existing = bestOf(sessions, target)
   if (existing) {
     rollback.add('session', (late) => endAbandoned(existing.id, late))
-    return usable(existing, target)
+    return { session: usable(existing, target), stays: () => !abandoned.has(existing.id) }
   }
 
   const settings = sessionSettings(credentials, operation.remaining)
@@ -62,7 +69,7 @@ export async function openSession(
   })
   // A portal has one record. It stays that of the session which was there first, over another interface.
   if (sessions.some((other) => sharesPortal(other, target))) await operation.step('record', putBack)
-  return session
+  return { session, stays: () => false }
 }
 
 /**
@@ -211,7 +218,7 @@ async function endSessions(
   remaining: readonly ScsiPath[],
   operation: Operation,
 ): Promise<void> {
-  using _target = await operation.step('lock', (signal) => lock(targetKey(target), signal))
+  using _target = await operation.step('lock', (signal) => lockAlone(targetKey(target), signal))
   const [initiator, all, replaced] = await together([
     operation.step('record', (signal) => openInitiator(target, signal)),
     operation.step('sessions', readSessions),
@@ -242,7 +249,10 @@ function deletePaths(paths: readonly ScsiPath[], operation: Operation): Promise<
   return operation.step('delete', (signal) => each(paths, (path) => removePath(path, signal)))
 }
 
-/** Held from before a login until a unit of ours is in the session, and while an empty session is closed. */
+/**
+ * Held while a session is looked for or opened, with a share from then on until a unit of ours is in it; and alone while
+ * an empty session is closed.
+ */
 export function targetKey({ portal, iqn }: TargetPortal): string {
   return `target iscsi ${iqn.toLowerCase()} ${formatPortal(portal)}`
 }

@@ -37,6 +37,8 @@ std::int64_t to_offset(const Napi::Value& value) {
   return value.As<Napi::BigInt>().Int64Value(&lossless);
 }
 
+LockKind to_kind(const Napi::Value& shared) { return shared.ToBoolean() ? LockKind::shared : LockKind::exclusive; }
+
 // The function that gives the lock back; garbage collection does so too.
 Napi::Value to_release(Napi::Env env, const std::shared_ptr<FileDescriptor>& held) {
   return Napi::Function::New(env, [held](const Napi::CallbackInfo&) { held->close(); }, "release");
@@ -45,8 +47,8 @@ Napi::Value to_release(Napi::Env env, const std::shared_ptr<FileDescriptor>& hel
 Napi::Value lock(const Napi::CallbackInfo& info) {
   return start_call(
       info.Env(), info[0].As<Napi::String>(),
-      [path = info[1].As<Napi::String>().Utf8Value(), offset = to_offset(info[2])] {
-        return std::make_shared<FileDescriptor>(lock_byte(path, offset));
+      [path = info[1].As<Napi::String>().Utf8Value(), offset = to_offset(info[2]), kind = to_kind(info[3])] {
+        return std::make_shared<FileDescriptor>(lock_byte(path, offset, kind));
       },
       to_release);
 }
@@ -54,7 +56,7 @@ Napi::Value lock(const Napi::CallbackInfo& info) {
 // On the caller's own thread.
 Napi::Value try_lock(const Napi::CallbackInfo& info) {
   try {
-    auto held = try_lock_byte(info[0].As<Napi::String>(), to_offset(info[1]));
+    auto held = try_lock_byte(info[0].As<Napi::String>(), to_offset(info[1]), to_kind(info[2]));
     if (!held) return info.Env().Undefined();
     return to_release(info.Env(), std::make_shared<FileDescriptor>(*std::move(held)));
   } catch (const SystemError& failure) {

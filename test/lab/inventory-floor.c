@@ -1,18 +1,30 @@
-// inventory-floor: reads of every block device what hostbrick's inventory reads, and does nothing with it. Prints the milliseconds.
+/*
+ * inventory-floor: reads of block devices what hostbrick's inventory reads, and does nothing with it.
+ *
+ *   inventory-floor        of every one, once; prints the milliseconds
+ *   inventory-floor NAME   of this one after each change that the kernel announces; prints 'ready', and each time the
+ *                          monotonic clock in nanoseconds when it is done
+ */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/netlink.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-static double now(void) {
+enum { kernel_group = 1 };
+
+static struct timespec now(void) {
   struct timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec * 1e3 + (double)time.tv_nsec / 1e6;
+  return time;
 }
+
+static double milliseconds(struct timespec time) { return (double)time.tv_sec * 1e3 + (double)time.tv_nsec / 1e6; }
 
 static void read_attribute(int device, const char* name) {
   char value[4096];
@@ -26,28 +38,56 @@ static void read_all(int device, const char* const* names) {
   for (; *names != NULL; ++names) read_attribute(device, *names);
 }
 
-int main(void) {
+static void read_device(int folder, const char* name) {
   static const char* const all[] = {"uevent", "size", "ro", NULL};
   static const char* const scsi[] = {"../../vpd_pg83", "../../vpd_pg80", "../../inquiry", NULL};
   static const char* const nvme[] = {"wwid", "nsid", "nguid", "eui", NULL};
 
-  const double start = now();
+  char place[PATH_MAX];
+  const ssize_t length = readlinkat(folder, name, place, sizeof place - 1);
+  if (length < 0) return;
+  place[length] = '\0';
+  const int device = openat(folder, place, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (device < 0) return;
+  read_all(device, all);
+  if (strstr(place, "/target") != NULL) read_all(device, scsi);
+  if (strstr(place, "/nvme") != NULL) read_all(device, nvme);
+  close(device);
+}
+
+static int list(DIR* folder) {
+  const struct timespec start = now();
+  const struct dirent* entry;
+  while ((entry = readdir(folder)) != NULL) read_device(dirfd(folder), entry->d_name);
+  printf("%.3f\n", milliseconds(now()) - milliseconds(start));
+  return 0;
+}
+
+static int follow(int folder, const char* name) {
+  const int listener = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
+  struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = kernel_group};
+  if (listener < 0 || bind(listener, (struct sockaddr*)&address, sizeof address) != 0) {
+    perror("inventory-floor");
+    return 1;
+  }
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  puts("ready");
+  for (;;) {
+    // What has changed and where is the message's first text: 'change@/devices/virtual/block/loop0'.
+    static char message[65536];
+    const ssize_t size = recv(listener, message, sizeof message - 1, 0);
+    if (size <= 0) continue;
+    message[size] = '\0';
+    const char* last = strrchr(message, '/');
+    if (strncmp(message, "change@", 7) != 0 || last == NULL || strcmp(last + 1, name) != 0) continue;
+    read_device(folder, name);
+    const struct timespec time = now();
+    printf("%lld\n", (long long)time.tv_sec * 1000000000 + time.tv_nsec);
+  }
+}
+
+int main(int argc, char** argv) {
   DIR* const folder = opendir("/sys/class/block");
   if (folder == NULL) return 1;
-  const struct dirent* entry;
-  while ((entry = readdir(folder)) != NULL) {
-    char place[PATH_MAX];
-    const ssize_t length = readlinkat(dirfd(folder), entry->d_name, place, sizeof place - 1);
-    if (length < 0) continue;
-    place[length] = '\0';
-    const int device = openat(dirfd(folder), place, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (device < 0) continue;
-    read_all(device, all);
-    if (strstr(place, "/target") != NULL) read_all(device, scsi);
-    if (strstr(place, "/nvme") != NULL) read_all(device, nvme);
-    close(device);
-  }
-  closedir(folder);
-  printf("%.3f\n", now() - start);
-  return 0;
+  return argc > 1 ? follow(dirfd(folder), argv[1]) : list(folder);
 }

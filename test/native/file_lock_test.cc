@@ -62,6 +62,22 @@ TEST_CASE("a lock that is held is not waited for") {
   CHECK(failure_of([&] { try_lock_byte(folder / "missing/lock", 5); }).error() == ENOENT);
 }
 
+TEST_CASE("a shared lock excludes only exclusive ones") {
+  const TemporaryFolder folder;
+  const auto path = folder / "lock";
+  auto one = try_lock_byte(path, 5, LockKind::shared);
+  auto other = try_lock_byte(path, 5, LockKind::shared);
+  REQUIRE(one);
+  REQUIRE(other);
+  CHECK_FALSE(try_lock_byte(path, 5));
+  one.reset();
+  CHECK_FALSE(try_lock_byte(path, 5));
+  other.reset();
+  auto exclusive = try_lock_byte(path, 5);
+  REQUIRE(exclusive);
+  CHECK_FALSE(try_lock_byte(path, 5, LockKind::shared));
+}
+
 TEST_CASE("a lock excludes within the process until it is closed") {
   const TemporaryFolder folder;
   const auto path = folder / "lock";

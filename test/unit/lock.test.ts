@@ -5,7 +5,7 @@ import { readdirSync } from 'node:fs'
 import { getuid } from 'node:process'
 import { after, before, describe, it } from 'node:test'
 import { binding } from '../../lib/binding.ts'
-import { lock } from '../../lib/lock.ts'
+import { lock, lockAlone, lockShared } from '../../lib/lock.ts'
 import { eventually, start } from './children/child.ts'
 
 const skip = getuid?.() !== 0 && 'only root has /run/hostbrick'
@@ -131,6 +131,50 @@ describe('a lock within the process', { skip }, () => {
     }
     assert.equal(getEventListeners(signal, 'abort').length, 0)
     assert.deepEqual(readdirSync('/run/hostbrick'), ['locks'])
+  })
+})
+
+describe('a share', { skip }, () => {
+  it('is had by many, whoever has the lock', limit, async () => {
+    const key = fresh()
+    using _one = await lockShared(key, never)
+    using _other = await lockShared(key, never)
+    using _lock = await lock(key, never)
+    using _late = await lockShared(key, never)
+  })
+
+  it('keeps out who wants the lock alone, with whom everybody waits', limit, async () => {
+    const key = fresh()
+    const [one, other] = [await lockShared(key, never), await lockShared(key, never)]
+    const order: string[] = []
+    const alone = lockAlone(key, never).then((held) => {
+      order.push('alone')
+      held[Symbol.dispose]()
+    })
+    const next = lock(key, never).then((held) => {
+      order.push('next')
+      held[Symbol.dispose]()
+    })
+    one[Symbol.dispose]()
+    await eventually(() => binding().laneStatistics().running === 1)
+    assert.deepEqual(order, [])
+    other[Symbol.dispose]()
+    await Promise.all([alone, next])
+    assert.deepEqual(order, ['alone', 'next'])
+    using _again = await lockShared(key, never)
+  })
+
+  it('is not waited for longer than the signal says, and the lock is free then', limit, async () => {
+    const key = fresh()
+    using _share = await lockShared(key, never)
+    const reason = new Error('enough')
+    await assert.rejects(lockAlone(key, AbortSignal.abort(reason)), (error) => error === reason)
+    const caller = new AbortController()
+    const alone = lockAlone(key, caller.signal)
+    await eventually(() => binding().laneStatistics().running === 1)
+    caller.abort(reason)
+    await assert.rejects(alone, (error) => error === reason)
+    using _lock = await lock(key, never)
   })
 })
 

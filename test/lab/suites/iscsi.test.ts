@@ -5,6 +5,7 @@ import { closeSync, existsSync, mkdirSync, openSync, readFileSync, realpathSync,
 import { createServer } from 'node:net'
 import type { Socket } from 'node:net'
 import { after, afterEach, before, describe, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { BrickError, inventory, ISCSIConnector } from 'hostbrick'
 import type { DeviceInfo, ErrorCode } from 'hostbrick'
 import { run } from '../command.ts'
@@ -134,6 +135,18 @@ describe('a volume', () => {
     assert.ok(existsSync(other.path))
     assert.equal(readDevice(other.path, 512).length, 512)
     await connector.disconnectVolume(neighbour, other)
+  })
+
+  it('comes into a session that its neighbour, the only one in it, is about to end', async () => {
+    let [leaving, coming] = [volume, neighbour]
+    let info = await connector.connectVolume(leaving)
+    for (const milliseconds of [0, 10, 20, 30, 40, 50, 60, 70, 80, 90]) {
+      const attach = sleep(milliseconds).then(() => connector.connectVolume(coming))
+      const [, next] = await Promise.all([connector.disconnectVolume(leaving, info), attach])
+      assert.equal(readDevice(next.path, 512).length, 512)
+      ;[leaving, coming, info] = [coming, leaving, next]
+    }
+    await connector.disconnectVolume(leaving, info)
   })
 })
 
