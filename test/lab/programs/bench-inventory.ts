@@ -83,6 +83,39 @@ class Agent {
   }
 }
 
+/**
+ * A program that says 'ready', and then a line whenever something happens. It says so to a file: to hear of it at once
+ * would take the processor's time.
+ */
+class Follower implements Disposable {
+  readonly #file = `/tmp/follower-${++followers}`
+  readonly #process: ChildProcess
+
+  static async start(program: string, argument: string): Promise<Follower> {
+    const follower = new Follower(program, argument)
+    await until(`${program} is ready`, () => follower.#text.startsWith('ready'), 60_000)
+    return follower
+  }
+
+  private constructor(program: string, argument: string) {
+    const output = openSync(this.#file, 'w')
+    this.#process = spawn(program, [argument], { stdio: ['ignore', output, 'inherit'] })
+    closeSync(output)
+  }
+
+  get lines(): string[] {
+    return this.#text.split('\n').slice(1, -1)
+  }
+
+  get #text(): string {
+    return readFileSync(this.#file, 'utf8')
+  }
+
+  [Symbol.dispose](): void {
+    this.#process.kill()
+  }
+}
+
 const [hostbrick, synchronous] = [new Agent('hostbrick'), new Agent('synchronously')]
 const listers: readonly Lister[] = [
   { name: 'C, the same attributes', list: () => Number(execFileSync(floorProgram)) },
@@ -289,10 +322,11 @@ async function hearOfChanges(): Promise<void> {
 /** When somebody has heard of each of so many changes, which it makes itself. */
 type Hear = (device: string, samples: number) => Promise<readonly bigint[]> | readonly bigint[]
 
-const hearByWatch: Hear = (device, samples) =>
-  run(process.execPath, watcherProgram, device, backing, String(samples)).trim().split('\n').map(BigInt)
+function hearByWatch(device: string, samples: number): readonly bigint[] {
+  return run(process.execPath, watcherProgram, device, backing, String(samples)).trim().split('\n').map(BigInt)
+}
 
-const hearByFloor: Hear = async (device, samples) => {
+async function hearByFloor(device: string, samples: number): Promise<readonly bigint[]> {
   using floor = await Follower.start(floorProgram, device.replace('/dev/', ''))
   const growth = execFile('python3', [growthProgram, device, backing])
   for (let sample = 0; sample < samples; sample++) {
@@ -313,39 +347,6 @@ async function latencies(device: string, hear: Hear): Promise<number[]> {
   await until('the clock has heard of all', () => announced().length >= samples, 60_000)
   const times = announced()
   return heard.map((time, sample) => Number(time - (times[sample] ?? 0n)) / 1e6).slice(changesToWarmUp)
-}
-
-/**
- * A program that says 'ready', and then a line whenever something happens. It says so to a file: to hear of it at once
- * would take the processor's time.
- */
-class Follower implements Disposable {
-  readonly #file = `/tmp/follower-${++followers}`
-  readonly #process: ChildProcess
-
-  static async start(program: string, argument: string): Promise<Follower> {
-    const follower = new Follower(program, argument)
-    await until(`${program} is ready`, () => follower.#text.startsWith('ready'), 60_000)
-    return follower
-  }
-
-  private constructor(program: string, argument: string) {
-    const output = openSync(this.#file, 'w')
-    this.#process = spawn(program, [argument], { stdio: ['ignore', output, 'inherit'] })
-    closeSync(output)
-  }
-
-  get lines(): string[] {
-    return this.#text.split('\n').slice(1, -1)
-  }
-
-  get #text(): string {
-    return readFileSync(this.#file, 'utf8')
-  }
-
-  [Symbol.dispose](): void {
-    this.#process.kill()
-  }
 }
 
 /** How long the event loop stands still during an attach, and while a process is started, in a process of this size. */
