@@ -170,11 +170,18 @@ export function compareUnits(noted: ScsiIdentity | null, live: ScsiIdentity): 's
  * prefix `scsi-`.
  */
 export function matchesWwn(identity: ScsiIdentity, wwn: string): boolean {
+  return isCalled(wwn)(identity)
+}
+
+/** The same of many units: what the name stands for is found out once. */
+export function isCalled(wwn: string): (identity: ScsiIdentity) => boolean {
   const names = spellings(trim(wwn).replace(/^scsi-/i, '')).filter((name) => !isBlank(name))
-  // Mostly it is the very name that an attach has said; to find out all others takes longer than the rest of a search.
-  if (wwn === identity.names.udev) return names.length > 0
-  const known = textsOf(identity)
-  return names.some((name) => known.includes(name))
+  return (identity) => {
+    // Mostly it is the very name that an attach has said; to find out all others takes longer than the rest of a search.
+    if (wwn === identity.names.udev) return names.length > 0
+    const known = textsOf(identity)
+    return names.some((name) => known.includes(name))
+  }
 }
 
 /** The canonical texts of all names of a unit. Kept, as many volumes are looked for among the disks of one look. */

@@ -1,7 +1,8 @@
 import { BrickError } from '../errors.ts'
 import type { Devices } from '../inventory/devices.ts'
 import { mapsOf } from '../multipath/map.ts'
-import { matchesWwn, sameUnit } from '../scsi/identity.ts'
+import { isCalled, sameUnit } from '../scsi/identity.ts'
+import type { ScsiIdentity } from '../scsi/identity.ts'
 import type { ScsiPath } from '../scsi/paths.ts'
 import { prove } from './bring-up.ts'
 import type { AttachedVolume } from './release.ts'
@@ -20,17 +21,18 @@ export function gather(
   host: Devices,
 ): AttachedVolume {
   const placed = disks.filter(isPlaced)
-  const paths = disks.filter((disk) => placed.includes(disk) || isVolume(disk, placed[0], expected))
+  const isVolume = volumeTest(placed[0], expected)
+  const paths = disks.filter((disk) => placed.includes(disk) || (disk.noted !== null && isVolume(disk.noted)))
   for (const path of placed) refuseAnother(path, placed[0], expected)
   const names = [expected, ...paths.map(({ noted }) => noted?.names.udev)].filter((name) => typeof name === 'string')
   return { paths, maps: mapsOf(paths, names, host) }
 }
 
-/** Whether a disk at any other place is the volume, by what it says. */
-function isVolume({ noted }: ScsiPath, known: ScsiPath | undefined, expected: string | undefined): boolean {
-  if (noted === null) return false
-  if (expected !== undefined) return matchesWwn(noted, expected)
-  return known?.noted ? sameUnit(noted, known.noted) : false
+/** Tells of disks at any other place whether they are the volume, by what they say. */
+function volumeTest(known: ScsiPath | undefined, expected: string | undefined): (noted: ScsiIdentity) => boolean {
+  if (expected !== undefined) return isCalled(expected)
+  const said = known?.noted
+  return said ? (noted) => sameUnit(noted, said) : () => false
 }
 
 /** A disk at the volume's place has to be the volume: if not, nothing is certain any more. */
