@@ -35,7 +35,10 @@ before(async () => {
   subsystem = new NvmeSubsystem({ nqn: NQN, namespaces: { 1: { megabytes: 16 } } })
   ports = addresses.map((address, index) => new NvmePort({ number: index + 1, address, subsystems: [subsystem] }))
   const { connector, properties } = volumeOf('ISCSI', false)
-  await connector.disconnectVolume(properties, await connector.connectVolume(properties))
+  const info = await connector.connectVolume(properties)
+  // multipathd may be making a map of the disk that nobody has asked for: until it has, the disk is in use.
+  await settled()
+  await connector.disconnectVolume(properties, info)
   await settled()
   clean = snapshot()
 })
@@ -105,7 +108,7 @@ for (const protocol of ['ISCSI', 'NVMEOF'] as const) {
         it(`attached by os-brick is detached by hostbrick for ${caller}`, async () => {
           const volume = volumeOf(protocol, multipath)
           const { info } = await osBrick.connect(protocol, volume.properties, { multipath })
-          // multipathd may be making a map of the disk that nobody has asked for: until it has, the disk is in use.
+          // As above.
           await settled()
           await detach(volume, info)
         })
