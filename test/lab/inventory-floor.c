@@ -9,14 +9,13 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/netlink.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { kernel_group = 1 };
+#include "kernel-events.h"
 
 static struct timespec now(void) {
   struct timespec time;
@@ -64,14 +63,8 @@ static int list(DIR* folder) {
 }
 
 static int follow(int folder, const char* name) {
-  const int listener = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
-  struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = kernel_group};
-  if (listener < 0 || bind(listener, (struct sockaddr*)&address, sizeof address) != 0) {
-    perror("inventory-floor");
-    return 1;
-  }
-  setvbuf(stdout, NULL, _IOLBF, 0);
-  puts("ready");
+  const int listener = open_kernel_events();
+  if (listener < 0) return 1;
   for (;;) {
     // What has changed and where is the message's first text: 'change@/devices/virtual/block/loop0'.
     static char message[65536];

@@ -7,14 +7,13 @@
  * A process of its own does nothing but wait for the event, so that the time is the event's and not that of the program
  * under test, which waits for the same event. In C, as what it does right then is done at the other's cost.
  */
-#include <linux/netlink.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { kernel_group = 1 };
+#include "kernel-events.h"
 
 /* The value of a property "KEY=", or NULL; they follow the message's first text, each with a NUL behind it. */
 static const char* property(const char* message, size_t size, const char* key) {
@@ -29,14 +28,8 @@ int main(int argc, char** argv) {
     fprintf(stderr, "usage: uevent-clock ACTION\n");
     return 2;
   }
-  const int listener = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
-  struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = kernel_group};
-  if (listener < 0 || bind(listener, (struct sockaddr*)&address, sizeof address) != 0) {
-    perror("uevent-clock");
-    return 1;
-  }
-  setvbuf(stdout, NULL, _IOLBF, 0);
-  puts("ready");
+  const int listener = open_kernel_events();
+  if (listener < 0) return 1;
   for (;;) {
     static char message[65536];
     const ssize_t size = recv(listener, message, sizeof message - 1, 0);
