@@ -124,8 +124,8 @@ std::vector<std::string> list_directory(const std::string& path) {
   const auto directory = open_directory(AT_FDCWD, path.c_str());
   if (!directory) throw SystemError(errno, "opendir", path);
   std::vector<std::string> names;
-  while (const auto* const entry = next_entry(directory)) names.emplace_back(entry->d_name);
-  if (errno != 0) throw SystemError(errno, "readdir", path);
+  const auto error = for_each_entry(directory, [&names](const dirent& entry) { names.emplace_back(entry.d_name); });
+  if (error != 0) throw SystemError(error, "readdir", path);
   return names;
 }
 

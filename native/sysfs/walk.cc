@@ -161,11 +161,11 @@ class EntryReader {
     if (!directory) return out.append_integer(-errno);
     Prefix count(out);
     std::int32_t names = 0;
-    while (const auto* const found = next_entry(directory)) {
-      put_bytes(out, found->d_name);
+    const auto error = for_each_entry(directory, [&](const dirent& found) {
+      put_bytes(out, found.d_name);
       ++names;
-    }
-    if (const auto error = errno; error != 0) {
+    });
+    if (error != 0) {
       count.retract();
       return out.append_integer(-error);
     }
@@ -177,12 +177,12 @@ class EntryReader {
   int directory_;
 };
 
-std::vector<std::string> links_in(const Directory& directory, const std::string& path) {
+std::vector<std::string> links_in(const FileDescriptor& directory, const std::string& path) {
   std::vector<std::string> names;
-  while (const auto* const found = next_entry(directory)) {
-    if (found->d_type == DT_LNK) names.emplace_back(found->d_name);
-  }
-  if (errno != 0) throw SystemError(errno, "readdir", path);
+  const auto error = for_each_entry(directory, [&names](const dirent& found) {
+    if (found.d_type == DT_LNK) names.emplace_back(found.d_name);
+  });
+  if (error != 0) throw SystemError(error, "readdir", path);
   return names;
 }
 
@@ -208,9 +208,9 @@ void read_entries(GrowingBytes& out, const EntryReader& reader, std::span<const 
 
 /** A folder that is being walked. */
 struct PartialWalk::OpenFolder {
-  OpenFolder(const WalkFolder& folder, std::size_t number, Directory opened, const std::string& path)
+  OpenFolder(const WalkFolder& folder, std::size_t number, FileDescriptor opened, const std::string& path)
       : directory(std::move(opened)),
-        reader(folder, number, ::dirfd(directory.get())),
+        reader(folder, number, directory.get()),
         names(folder.entries ? *folder.entries : links_in(directory, path)) {}
 
   /** The next names, so many at most. */
@@ -221,7 +221,7 @@ struct PartialWalk::OpenFolder {
   }
   [[nodiscard]] bool done() const { return begun == names.size(); }
 
-  Directory directory;
+  FileDescriptor directory;
   EntryReader reader;
   std::vector<std::string> names;
   std::size_t begun = 0;
