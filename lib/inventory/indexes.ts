@@ -11,11 +11,15 @@ export class Index<K extends Key> {
     this.#keysOf = keysOf
   }
 
-  of(devices: Iterable<BlockDevice>): ReadonlyMap<K, readonly BlockDevice[]> {
+  of(devices: ReadonlyMap<string, BlockDevice>): ReadonlyMap<K, readonly BlockDevice[]> {
     if (this.#found) return this.#found
     const found = (this.#found = new Map<K, BlockDevice[]>())
-    for (const device of devices) this.add(device)
+    for (const device of devices.values()) this.add(device)
     return found
+  }
+
+  get isMade(): boolean {
+    return this.#found !== undefined
   }
 
   add(device: BlockDevice): void {
@@ -50,11 +54,15 @@ export class UniqueIndex<K extends Key> {
     this.#keyOf = keyOf
   }
 
-  of(devices: Iterable<BlockDevice>): ReadonlyMap<K, BlockDevice> {
+  of(devices: ReadonlyMap<string, BlockDevice>): ReadonlyMap<K, BlockDevice> {
     if (this.#found) return this.#found
     const found = (this.#found = new Map<K, BlockDevice>())
-    for (const device of devices) this.add(device)
+    for (const device of devices.values()) this.add(device)
     return found
+  }
+
+  get isMade(): boolean {
+    return this.#found !== undefined
   }
 
   add(device: BlockDevice): void {

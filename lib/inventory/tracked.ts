@@ -79,7 +79,8 @@ export class TrackedDevices extends Devices {
 
 /** What a device is built upon, or holds it, either before or now: it has changed as well, and may not be announced. */
 function relatedOnce(was: BlockDevice | undefined, is: BlockDevice | undefined): string[] {
-  const [before, now] = [relatedTo(was), relatedTo(is)]
+  const before = relatedTo(was)
+  const now = relatedTo(is)
   return [...before.filter((name) => !now.includes(name)), ...now.filter((name) => !before.includes(name))]
 }
 

@@ -91,9 +91,9 @@ export class WalkEntry {
   }
 
   #isSameField(number: number, before: WalkEntry): boolean {
-    const [length, was] = [this.#integerOf(number), before.#integerOf(number)]
+    const length = this.#integerOf(number)
     // Of most there is an error's number alone.
-    return length === was && (length < 0 || this.#fieldAt(number) === before.#fieldAt(number))
+    return length === before.#integerOf(number) && (length < 0 || this.#fieldAt(number) === before.#fieldAt(number))
   }
 
   /** The length of a field, its number of names, or the error for which it could not be read. */

@@ -179,7 +179,7 @@ export class WalkedDevice extends Lazy implements BlockDevice {
   /** Which fields are not as they were; undefined when all of them have to be compared to tell. */
   changedSince(before: WalkedDevice): (keyof BlockDevice)[] | undefined {
     const attributes = this.#entry.changedSince(before.#entry)
-    if (attributes === undefined || this.#neighbours !== before.#neighbours) return undefined
+    if (attributes === undefined || !this.#hasNeighboursOf(before)) return undefined
     const fields: (keyof BlockDevice)[] = []
     for (const attribute of attributes) {
       const field = ownFields[attribute]
@@ -189,9 +189,11 @@ export class WalkedDevice extends Lazy implements BlockDevice {
     return fields
   }
 
-  /** What others than the device itself say of it. */
-  get #neighbours(): string {
-    return JSON.stringify([this.holders, this.nvme])
+  /** Whether others than the device itself say the same of it. */
+  #hasNeighboursOf(before: WalkedDevice): boolean {
+    const { holders } = before
+    if (holders.length !== this.holders.length || holders.some((name, at) => name !== this.holders[at])) return false
+    return this.nvme === before.nvme || JSON.stringify(this.nvme) === JSON.stringify(before.nvme)
   }
 
   /** Of the file `uevent`. */

@@ -12,20 +12,34 @@ import type { PathState, Picture } from './picture.ts'
  * @param errors the last connection error of each session, by its number, that the kernel told of meanwhile
  */
 export function difference(before: Picture, after: Picture, errors: ReadonlyMap<number, number>): HostChange[] {
-  const paths = pathChanges(before.paths, after.paths)
-  const devices = deviceChanges(before.devices, after.devices)
-  const [sessionsBefore, sessionsAfter] = [before.sessions.filter(isMade), after.sessions.filter(isMade)]
-  const sessions = sessionChanges(sessionsBefore, sessionsAfter)
-  const controllers = controllerChanges(before.controllers, after.controllers)
-  const connections = [...sessions, ...controllers]
-  return [
-    ...connectionErrors([...sessionsAfter, ...sessionsBefore], errors),
-    ...connections.filter(({ change }) => change === 'state'),
-    ...[...paths, ...devices, ...connections].filter(({ change }) => change === 'removed'),
-    ...[...connections, ...devices].filter(({ change }) => change === 'added'),
-    ...devices.filter(({ change }) => change === 'changed'),
-    ...paths.filter(({ change }) => change !== 'removed'),
+  const changes = [
+    ...connectionErrors(before.sessions, after.sessions, errors),
+    ...unlessSame(before.sessions, after.sessions, sessionChanges),
+    ...unlessSame(before.controllers, after.controllers, controllerChanges),
+    ...deviceChanges(before.devices, after.devices),
+    ...unlessSame(before.paths, after.paths, pathChanges),
   ]
+  return changes.sort((one, other) => placeOf(one) - placeOf(other))
+}
+
+/** Most events are about devices alone, and nothing else is looked at. */
+function unlessSame<T, Change>(before: T, after: T, changes: (before: T, after: T) => Change[]): Change[] {
+  return before === after ? [] : changes(before, after)
+}
+
+/** Of what happens at once, what is told first has the lowest. */
+const places: {
+  readonly [Kind in HostChange['kind']]: Readonly<Record<(HostChange & { kind: Kind })['change'], number>>
+} = {
+  session: { error: 0, state: 1, removed: 4, added: 5 },
+  controller: { state: 1, removed: 4, added: 5 },
+  path: { removed: 2, added: 8, failed: 8, reinstated: 8 },
+  device: { removed: 3, added: 6, changed: 7 },
+}
+
+function placeOf({ kind, change }: HostChange): number {
+  const ofKind: Readonly<Record<string, number>> = places[kind]
+  return ofKind[change] ?? 0
 }
 
 function deviceChanges(before: readonly BlockDevice[], after: readonly BlockDevice[]): DeviceChange[] {
@@ -54,7 +68,7 @@ function plain(device: BlockDevice): Record<string, unknown> {
 }
 
 function sessionChanges(before: readonly IscsiSession[], after: readonly IscsiSession[]): SessionChange[] {
-  return compare<IscsiSession, SessionChange>(before, after, ({ id }) => String(id), {
+  return compare<IscsiSession, SessionChange>(before.filter(isMade), after.filter(isMade), ({ id }) => String(id), {
     gone: (session) => [{ kind: 'session', change: 'removed', session }],
     come: (session) => [{ kind: 'session', change: 'added', session }],
     kept: (was, session) =>
@@ -80,9 +94,13 @@ function isMade({ target, portal }: IscsiSession): boolean {
   return target !== '' && portal !== ''
 }
 
-function connectionErrors(sessions: readonly IscsiSession[], errors: ReadonlyMap<number, number>): SessionChange[] {
+function connectionErrors(
+  before: readonly IscsiSession[],
+  after: readonly IscsiSession[],
+  errors: ReadonlyMap<number, number>,
+): SessionChange[] {
   return [...errors].flatMap(([id, error]) => {
-    const session = sessions.find((one) => one.id === id)
+    const session = [...after, ...before].find((one) => one.id === id && isMade(one))
     return session ? [{ kind: 'session', change: 'error', session, error: connectionErrorName(error) } as const] : []
   })
 }
@@ -121,12 +139,14 @@ function compare<T, Change>(
   key: (item: T) => string,
   { gone, come, kept }: Comparison<T, Change>,
 ): Change[] {
-  if (before.length + after.length === 0) return []
-  const left = new Map(before.map((item) => [key(item), item]))
-  const present = after.flatMap((item) => {
+  const left = new Map<string, T>()
+  for (const item of before) left.set(key(item), item)
+  const changes: Change[] = []
+  for (const item of after) {
     const was = left.get(key(item))
     left.delete(key(item))
-    return was === undefined ? come(item) : kept(was, item)
-  })
-  return [...[...left.values()].flatMap(gone), ...present]
+    changes.push(...(was === undefined ? come(item) : kept(was, item)))
+  }
+  for (const was of left.values()) changes.push(...gone(was))
+  return changes
 }

@@ -37,6 +37,15 @@ export interface Glance {
   readonly after: Picture
 }
 
+/** The paths of some maps, before and now. */
+interface Paths {
+  readonly before: readonly PathState[]
+  readonly after: readonly PathState[]
+}
+
+const none: readonly PathState[] = []
+const noPaths: Paths = { before: none, after: none }
+
 /** This host's storage as it was last looked at. */
 export class Host {
   readonly #devices = new TrackedDevices()
@@ -45,16 +54,20 @@ export class Host {
   /** Of each multipath map, by its device's name. */
   readonly #paths = new Map<string, readonly PathState[]>()
 
-  /** Looks at what is due, and at nothing else. */
+  /** Looks at what is due, and at nothing else: without waiting at all when that has been seen already. */
   async look(due: Due, signal: AbortSignal): Promise<Glance> {
     const before = { sessions: this.#sessions, controllers: this.#controllers }
-    const known = this.#devices.lookAtOnce(due.devices, due.look)
-    const [devices, sessions, controllers] = await Promise.all([
-      known ?? orAborted(this.#devices.look(due.devices, due.look), signal),
-      due.parts.has('sessions') ? readIscsiSessions(signal) : before.sessions,
-      due.parts.has('controllers') ? readControllerStates(signal) : before.controllers,
-    ])
-    const paths = await this.#lookAtPaths(due.devices, signal)
+    const seen = this.#devices.lookAtOnce(due.devices, due.look)
+    const [devices, sessions, controllers] =
+      seen && due.parts.size === 0
+        ? [seen, before.sessions, before.controllers]
+        : await Promise.all([
+            seen ?? orAborted(this.#devices.look(due.devices, due.look), signal),
+            due.parts.has('sessions') ? readIscsiSessions(signal) : before.sessions,
+            due.parts.has('controllers') ? readControllerStates(signal) : before.controllers,
+          ])
+    const maps = this.#mapsAmong(due.devices)
+    const paths = maps.length === 0 ? noPaths : await this.#lookAtPaths(maps, signal)
     this.#sessions = sessions
     this.#controllers = controllers
     return {
@@ -83,13 +96,13 @@ export class Host {
     return parts
   }
 
-  async #lookAtPaths(
-    { all, names }: InDoubt,
-    signal: AbortSignal,
-  ): Promise<{ before: PathState[]; after: PathState[] }> {
-    const known = all ? [...this.#devices.byName.keys(), ...this.#paths.keys()] : names
-    const maps = [...new Set(known)].filter((name) => this.#paths.has(name) || this.#devices.byName.get(name)?.map)
-    if (maps.length === 0) return { before: [], after: [] }
+  /** The names of those that are maps, or were. */
+  #mapsAmong({ all, names }: InDoubt): string[] {
+    const known = all ? new Set([...this.#devices.byName.keys(), ...this.#paths.keys()]) : names
+    return [...known].filter((name) => this.#paths.has(name) || this.#devices.byName.get(name)?.map)
+  }
+
+  async #lookAtPaths(maps: readonly string[], signal: AbortSignal): Promise<Paths> {
     const after = await Promise.all(maps.map((name) => this.#pathsOf(name, signal)))
     const before = maps.flatMap((name) => this.#paths.get(name) ?? [])
     for (const [number, name] of maps.entries()) {
