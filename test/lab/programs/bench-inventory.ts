@@ -22,13 +22,10 @@ import { Report } from '../report.ts'
 import { quietUdev, removeScsiDebug, scsiDebug } from '../scsi-debug.ts'
 import { median, percentile } from '../statistics.ts'
 import { iscsiTarget } from '../targets.ts'
-import { ueventClock } from '../uevent-clock.ts'
 import { until } from '../wait.ts'
 
 const rounds = Number(process.argv[2] ?? 7)
 const counts = (process.argv[3] ?? '10,100,1000,4000').split(',').map(Number)
-/** Changes of a device before the first that counts: who watches does so for long. */
-const changesToWarmUp = 50
 const floorProgram = fileURLToPath(new URL('../inventory-floor', import.meta.url))
 const listerProgram = fileURLToPath(new URL('../lister.js', import.meta.url))
 const growthProgram = fileURLToPath(new URL('../../../test/lab/loop-growth.py', import.meta.url))
@@ -91,15 +88,15 @@ class Follower implements Disposable {
   readonly #file = `/tmp/follower-${++followers}`
   readonly #process: ChildProcess
 
-  static async start(program: string, argument: string): Promise<Follower> {
-    const follower = new Follower(program, argument)
-    await until(`${program} is ready`, () => follower.#text.startsWith('ready'), 60_000)
+  static async start(...command: [string, ...string[]]): Promise<Follower> {
+    const follower = new Follower(command)
+    await until(`${command.join(' ')} is ready`, () => follower.#text.startsWith('ready'), 60_000)
     return follower
   }
 
-  private constructor(program: string, argument: string) {
+  private constructor([program, ...parameters]: [string, ...string[]]) {
     const output = openSync(this.#file, 'w')
-    this.#process = spawn(program, [argument], { stdio: ['ignore', output, 'inherit'] })
+    this.#process = spawn(program, parameters, { stdio: ['ignore', output, 'inherit'] })
     closeSync(output)
   }
 
@@ -304,9 +301,10 @@ async function hearOfChanges(): Promise<void> {
   const device = run('losetup', '--find', '--show', backing).trim()
   const rows = [['unrelated devices', 'p50', 'p99', 'C program: p50', 'p99']]
   for (const others of [0, 100, 1000]) {
-    if (others > 0) await scsiDebug(others)
-    run('udevadm', 'settle', '--timeout=600')
-    const [ours, floor] = [await latencies(device, hearByWatch), await latencies(device, hearByFloor)]
+    // Like an agent's, the watch has been there before these devices, and has heard of much.
+    const watcher: Hearer = { command: [process.execPath, watcherProgram, device], changesBefore: 2000 }
+    const ours = await latencies(device, watcher, () => addDevices(others))
+    const floor = await latencies(device, { command: [floorProgram, device.replace('/dev/', '')], changesBefore: 50 })
     rows.push([
       String(others),
       ...[ours, floor].flatMap((times) => [fixed(median(times)), fixed(percentile(times, 0.99))]),
@@ -319,34 +317,34 @@ async function hearOfChanges(): Promise<void> {
   run('losetup', '--detach', device)
 }
 
-/** When somebody has heard of each of so many changes, which it makes itself. */
-type Hear = (device: string, samples: number) => Promise<readonly bigint[]> | readonly bigint[]
-
-function hearByWatch(device: string, samples: number): readonly bigint[] {
-  return run(process.execPath, watcherProgram, device, backing, String(samples)).trim().split('\n').map(BigInt)
+async function addDevices(count: number): Promise<void> {
+  if (count > 0) await scsiDebug(count)
+  run('udevadm', 'settle', '--timeout=600')
 }
 
-async function hearByFloor(device: string, samples: number): Promise<readonly bigint[]> {
-  using floor = await Follower.start(floorProgram, device.replace('/dev/', ''))
-  const growth = execFile('python3', [growthProgram, device, backing])
-  for (let sample = 0; sample < samples; sample++) {
-    growth.stdin?.write('\n')
-    await until('the change is read', () => floor.lines.length > sample, 60_000)
-  }
-  growth.kill()
-  return floor.lines.map(BigInt)
+/** A program that prints when it hears of each change of a loop device. */
+interface Hearer {
+  readonly command: [string, ...string[]]
+  /** Changes before the first that counts. */
+  readonly changesBefore: number
 }
 
-async function latencies(device: string, hear: Hear): Promise<number[]> {
-  const samples = changesToWarmUp + 500
-  const name = device.replace('/dev/', '')
-  using clock = await Follower.start(ueventClock, 'change')
-  const announced = (): bigint[] =>
-    clock.lines.filter((line) => line.startsWith(`${name} `)).map((line) => BigInt(line.split(' ')[1] ?? 0))
-  const heard = await hear(device, samples)
-  await until('the clock has heard of all', () => announced().length >= samples, 60_000)
-  const times = announced()
-  return heard.map((time, sample) => Number(time - (times[sample] ?? 0n)) / 1e6).slice(changesToWarmUp)
+/** How late it does: milliseconds. `prepare` is called when it has begun. */
+async function latencies(
+  device: string,
+  { command, changesBefore }: Hearer,
+  prepare?: () => Promise<void>,
+): Promise<number[]> {
+  const samples = 500
+  using hearer = await Follower.start(...command)
+  await prepare?.()
+  const announced = run('python3', growthProgram, device, backing, String(changesBefore), String(samples))
+  await until('all is heard', () => hearer.lines.length === changesBefore + samples, 60_000)
+  const heard = hearer.lines.slice(changesBefore)
+  return announced
+    .trim()
+    .split('\n')
+    .map((time, sample) => Number(BigInt(heard[sample] ?? 0) - BigInt(time)) / 1e6)
 }
 
 /** How long the event loop stands still during an attach, and while a process is started, in a process of this size. */
