@@ -1,8 +1,6 @@
 /*
- * uevent-clock: tells when the kernel announced what, for the benchmarks to count from.
- *
- *   uevent-clock ACTION      prints 'ready', and from then on, for every block disk that this happens to ('add',
- * 'change'), its name and the monotonic clock in nanoseconds
+ * uevent-clock: tells when the kernel announced a disk, for the benchmarks to count from. Prints 'ready', and from then
+ * on, for every block disk that comes, its name and the monotonic clock in nanoseconds.
  *
  * A process of its own does nothing but wait for the event, so that the time is the event's and not that of the program
  * under test, which waits for the same event. In C, as what it does right then is done at the other's cost.
@@ -23,11 +21,7 @@ static const char* property(const char* message, size_t size, const char* key) {
   return "";
 }
 
-int main(int argc, char** argv) {
-  if (argc != 2) {
-    fprintf(stderr, "usage: uevent-clock ACTION\n");
-    return 2;
-  }
+int main(void) {
   const int listener = open_kernel_events();
   if (listener < 0) return 1;
   for (;;) {
@@ -38,7 +32,7 @@ int main(int argc, char** argv) {
     if (size <= 0) continue;
     message[size] = '\0';
     const size_t length = (size_t)size;
-    if (strcmp(property(message, length, "ACTION="), argv[1]) != 0) continue;
+    if (strcmp(property(message, length, "ACTION="), "add") != 0) continue;
     if (strcmp(property(message, length, "SUBSYSTEM="), "block") != 0) continue;
     if (strcmp(property(message, length, "DEVTYPE="), "disk") != 0) continue;
     printf("%s %lld\n", property(message, length, "DEVNAME="), (long long)now.tv_sec * 1000000000 + now.tv_nsec);

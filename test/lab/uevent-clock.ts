@@ -4,11 +4,11 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
 /** Beside this in build/lab: test/lab/uevent-clock.c. */
-export const ueventClock = fileURLToPath(new URL('uevent-clock', import.meta.url))
+const program = fileURLToPath(new URL('uevent-clock', import.meta.url))
 
 /** Tells when the kernel announced each disk, on the clock of process.hrtime. */
 export class UeventClock {
-  readonly #process = spawn(ueventClock, ['add'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  readonly #process = spawn(program, [], { stdio: ['ignore', 'pipe', 'inherit'] })
   readonly #lines: AsyncIterator<string> = createInterface({ input: this.#process.stdout })[Symbol.asyncIterator]()
 
   static async start(): Promise<UeventClock> {
