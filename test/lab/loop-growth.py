@@ -1,9 +1,10 @@
 """loop-growth.py DEVICE FILE BEFORE CHANGES: grows the loop device with its file so many times, by a page each.
 
-Before the changes that count come so many others in quick succession. In between those that count it waits until udevd is through with the change, and then for a moment of no certain length: whoever hears of
-the next one has nothing else to do, and neither has the host. At the end it prints when the kernel announced each change,
-on the monotonic clock in nanoseconds, as the kernel's tracing has it: who listens to the announcement to take the time
-would take a processor from those who are measured.
+Before the changes that count come so many others in quick succession. In between those that count it waits until udevd
+is through with the change, and then for a moment of no certain length: whoever hears of the next one has nothing else to
+do, and neither has the host. At the end it prints when the kernel announced each change, on the monotonic clock in
+nanoseconds, as the kernel's tracing has it: who listens to the announcement to take the time would take a processor from
+those who are measured.
 """
 import fcntl, os, random, re, socket, subprocess, sys, time
 
@@ -22,6 +23,7 @@ def trace(setting, value):
 def trace_announcements():
     if not os.path.exists(f'{TRACING}/trace'):
         subprocess.run(['mount', '-t', 'tracefs', 'tracefs', TRACING], check=True)
+    # This empties the trace, too.
     trace('trace_clock', 'mono')
     trace('kprobe_events', 'p:announcement netlink_broadcast')
     # Not by set_event_pid, for which the kernel changes its scheduler's code: one emulated guest has crashed of that.
@@ -34,7 +36,6 @@ def end_trace():
         announced = re.findall(r' (\d+)\.(\d{6}): announcement:', file.read())
     trace('events/kprobes/announcement/enable', '0')
     trace('kprobe_events', '')
-    # Whoever sets the clock empties the trace.
     return [f'{seconds}{microseconds}000' for seconds, microseconds in announced]
 
 
